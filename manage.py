@@ -1,0 +1,17 @@
+#!/usr/bin/env python
+"""Django's command line for Weighbridge."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Runs the command named by the arguments."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 (settings first)
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

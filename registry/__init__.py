@@ -1,0 +1,1 @@
+"""Weighbridge: the Django project. Catalogue, licensing and HTTP; never imports torch."""

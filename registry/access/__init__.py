@@ -1,0 +1,1 @@
+"""The one door: gathers facts, asks the gate, records the answer."""

@@ -1,0 +1,1 @@
+"""Users, organizations, memberships, access tokens and the principal they yield."""

@@ -1,0 +1,1 @@
+"""What repositories say about themselves: cards, derived facts, tags, search, lineage, counters."""

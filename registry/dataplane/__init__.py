@@ -1,0 +1,1 @@
+"""The aiohttp process that serves bytes and live events."""

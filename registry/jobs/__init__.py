@@ -1,0 +1,1 @@
+"""Job requests, their state machine, leases, events and dispatch."""

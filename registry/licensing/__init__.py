@@ -1,0 +1,1 @@
+"""Licenses, offers, agreements, entitlements and the gate that weighs them."""

@@ -1,0 +1,1 @@
+"""Repositories and the git objects, refs and commits they are made of."""

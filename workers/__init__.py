@@ -1,0 +1,1 @@
+"""Weighbridge workers: run jobs as clients of the hub's HTTP API; no Django models."""
