@@ -11,9 +11,9 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 
-from django.conf import settings  # noqa: E402 (the variable above must be set first)
+from django.conf import settings
 
-from registry.brokers import transport_options  # noqa: E402
+from registry.brokers import transport_options
 
 app = Celery("registry")
 app.conf.update(

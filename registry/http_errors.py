@@ -188,7 +188,8 @@ def _from_rest(error: Exception) -> errors.DomainError | None:
 def _flatten(detail: Any, prefix: str = "") -> list[dict[str, str]]:
     """Turns REST framework's nested messages into `[{"field": "a.b", "message": …}]`."""
     if isinstance(detail, dict):
-        return [row for key, value in detail.items() for row in _flatten(value, f"{prefix}.{key}" if prefix else str(key))]
+        fields = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in detail.items())
+        return [row for field, value in fields for row in _flatten(value, field)]
     if isinstance(detail, list):
         return [row for value in detail for row in _flatten(value, prefix)]
     return [{"field": "" if prefix == "non_field_errors" else prefix, "message": str(detail)}]

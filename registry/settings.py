@@ -42,6 +42,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_SSL_REDIRECT = False  # the proxy in front does this; a redirect here would break plain health checks
+# W008: see SECURE_SSL_REDIRECT; W021: to be on browsers' preload lists is the operator's decision, hard to take back.
+SILENCED_SYSTEM_CHECKS = ["security.W008", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -114,7 +116,9 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- data ------------------------------------------------------------------------------------------------------
 DATABASES = {
-    "default": database_from_url(env_text("WEIGHBRIDGE_DATABASE_URL") or f"sqlite:///{DATA_DIR / 'weighbridge.sqlite3'}")
+    "default": database_from_url(
+        env_text("WEIGHBRIDGE_DATABASE_URL") or f"sqlite:///{DATA_DIR / 'weighbridge.sqlite3'}",
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # `file:///folder` or `s3://bucket?endpoint=…` (registry.storage.stores)
@@ -179,7 +183,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env_text("WEIGHBRIDGE_STATIC_ROOT", str(DATA_DIR / "static")))
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
@@ -225,4 +229,3 @@ LOGGING: dict[str, Any] = {
     "loggers": {"django.request": {"level": "ERROR"}, "httpx2": {"level": "WARNING"}},
 }
 LOGGING_CONFIG = "logging.config.dictConfig"
-

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from registry import http_errors
+from registry.health import health
 
 handler400 = http_errors.handler400
 handler403 = http_errors.handler403
@@ -13,6 +14,7 @@ handler404 = http_errors.handler404
 handler500 = http_errors.handler500
 
 urlpatterns = [
+    path("health", health),
     path("api/v1/", include("registry.api.urls", namespace="api")),
     path("", include("registry.hub.urls", namespace="hub")),
     path("admin/", admin.site.urls),
