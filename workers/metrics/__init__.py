@@ -1,0 +1,1 @@
+"""Metrics with intervals, paired comparisons and the cheap baselines every result is held against."""
