@@ -85,9 +85,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "registry.web.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # Before CSRF: a request with a token of its own needs no CSRF check.
+    "registry.accounts.middleware.PrincipalMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "registry.accounts.middleware.PrincipalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -140,6 +141,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 MAX_REGULAR_FILE_SIZE = env_int("WEIGHBRIDGE_MAX_REGULAR_FILE_SIZE", 10 * 1024 * 1024)
 MAX_COMMIT_SIZE = env_int("WEIGHBRIDGE_MAX_COMMIT_SIZE", 1024 * 1024 * 1024)
 MAX_OBJECT_SIZE = env_int("WEIGHBRIDGE_MAX_OBJECT_SIZE", 500 * 1024**3)
+# Larger uploads go in parts, so that a broken line costs one part and not the whole.
+MULTIPART_THRESHOLD = env_int("WEIGHBRIDGE_MULTIPART_THRESHOLD", 4 * 1024**3)
+MULTIPART_CHUNK_SIZE = env_int("WEIGHBRIDGE_MULTIPART_CHUNK_SIZE", 256 * 1024**2, minimum=1)
 LINK_LIFETIME_SECONDS = env_int("WEIGHBRIDGE_LINK_LIFETIME_SECONDS", 3600, minimum=60)
 SIGN_UP_OPEN = env_bool("WEIGHBRIDGE_SIGN_UP_OPEN", default=True)
 
