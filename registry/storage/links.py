@@ -46,13 +46,14 @@ class ObjectLink:
 class UploadGrant:
     """What an upload token allows: these bytes, for this repository, by this person.
 
+    Without a repository the bytes are only stored: whoever made the link names them in a row of its own (checkpoints).
     `chunk_size` is None for one PUT of the whole body; else the body comes in parts of that many bytes.
     """
 
     id: str
     sha256: Sha256
     size: int
-    repository_id: int
+    repository_id: int | None
     user_id: int
     chunk_size: int | None
 
@@ -138,7 +139,7 @@ def object_link_read(sha256: str, filename: str, query: Mapping[str, str]) -> Ob
     return link
 
 
-def upload_link(*, sha256: str, size: int, repository_id: int, user_id: int) -> str:
+def upload_link(*, sha256: str, size: int, repository_id: int | None, user_id: int) -> str:
     """Returns the URL to which one PUT brings the whole object (git-lfs transfer `basic`)."""
     return f"{settings.OBJECT_URL}/uploads/{_upload_token(sha256, size, repository_id, user_id, None)}"
 
@@ -192,7 +193,7 @@ def read_claims(token: str, *, salt: str) -> dict[str, Any]:
     return claims
 
 
-def _upload_token(sha256: str, size: int, repository_id: int, user_id: int, chunk_size: int | None) -> str:
+def _upload_token(sha256: str, size: int, repository_id: int | None, user_id: int, chunk_size: int | None) -> str:
     claims = {
         "id": new_id("upl"),
         "sha256": parse_sha256(sha256),
