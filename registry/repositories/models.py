@@ -92,6 +92,7 @@ class GitObject(models.Model):
     large_object = models.ForeignKey(LargeObject, models.PROTECT, null=True, related_name="+")
     lfs_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001 (null means: not a pointer)
     lfs_size = models.PositiveBigIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="The sweep spares young objects")
 
     class Meta:
         constraints: ClassVar = [
@@ -112,12 +113,31 @@ class GitObject(models.Model):
         return f"{self.kind} {self.oid}"
 
 
+class RepositoryGitObject(models.Model):
+    """That a repository holds a git object: written by one of its commits. The sweep removes objects nobody holds."""
+
+    repository = models.ForeignKey(Repository, models.CASCADE, related_name="git_objects_held")
+    git_object = models.ForeignKey(GitObject, models.PROTECT, related_name="holders")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint("repository", "git_object", name="repository_git_object_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.repository_id}: {self.git_object_id}"
+
+
 class Ref(models.Model):
-    """A named pointer of a repository: `refs/heads/main` -> commit (or tag object) id."""
+    """A named pointer of a repository: `refs/heads/main` -> commit id.
+
+    An annotated tag points at its tag object, and `commit_oid` says which commit that leads to.
+    """
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="refs")
     name = models.CharField(max_length=255)
     oid = models.CharField(max_length=40)
+    commit_oid = models.CharField(max_length=40)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("repository", "name", name="ref_unique")]
@@ -127,10 +147,17 @@ class Ref(models.Model):
 
 
 class RepositoryCommit(models.Model):
-    """That a commit belongs to a repository, with what lists need of it."""
+    """That a commit belongs to a repository, with what lists need of it.
+
+    `depth` is git's generation number: one more than the deepest parent's, so every ancestor has a smaller one and a
+    page of history is one query.
+    """
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="commits")
     oid = models.CharField(max_length=40)
+    tree_oid = models.CharField(max_length=40)
+    parents = models.JSONField(default=list)
+    depth = models.PositiveBigIntegerField(default=1)
     author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     author_name = models.CharField(max_length=200)
     title = models.CharField(max_length=500)
@@ -139,13 +166,14 @@ class RepositoryCommit(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("repository", "oid", name="repository_commit_unique")]
+        indexes: ClassVar = [models.Index(fields=["repository", "depth"], name="repository_commit_by_depth")]
 
     def __str__(self) -> str:
         return f"{self.oid[:7]} {self.title}"
 
 
 class RepositoryObject(models.Model):
-    """That a repository may hand out a large object: uploaded to it, and referenced by a commit once `referenced_at`."""
+    """That a repository may hand out a large object: uploaded to it, and named by a commit once `referenced_at`."""
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="objects_held")
     large_object = models.ForeignKey(LargeObject, models.PROTECT, related_name="holders")
