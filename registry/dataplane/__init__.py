@@ -1,1 +1,1 @@
-"""The aiohttp process that serves bytes and live events."""
+"""The data plane: object bytes, uploads and live events, in one asynchronous process beside the web tier."""

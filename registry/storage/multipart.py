@@ -3,15 +3,20 @@
 `{folder}/{upload id}/data` holds the bytes, `{folder}/{upload id}/{part number}` the ETag of a part that arrived whole.
 A part that is sent again loses its ETag until it is whole again, so completion never trusts half a part. The hash of
 the whole decides in the end.
+
+A part holds a shared lock (flock) on the data while it writes, completion an exclusive one: what was verified cannot
+change afterwards, not even by a request that began before.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +34,12 @@ _READ_SIZE = 4 * 1024 * 1024
 
 
 class IncomingPart:
-    """One part of an upload while it arrives; leaving the `with` block unfinished keeps it without an ETag."""
+    """One part of an upload while it arrives; closed unfinished, it has no ETag.
+
+    Raises:
+        PartInvalidError: the upload has no such part.
+        UploadChangedError: the upload is being completed.
+    """
 
     def __init__(self, folder: Path, grant: UploadGrant, number: int) -> None:
         if grant.chunk_size is None or not 1 <= number <= grant.part_count:
@@ -41,9 +51,9 @@ class IncomingPart:
         self._hash = blake3()
         self._record = folder / grant.id / f"{number:05}"
         self._record.parent.mkdir(parents=True, exist_ok=True)
+        self._whole = False
+        self._descriptor = _open_shared(self._record.with_name("data"))
         self._record.unlink(missing_ok=True)
-        data = self._record.with_name("data")
-        self._descriptor = os.open(data, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +61,12 @@ class IncomingPart:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the part. Unless `finish` was reached, its place may hold anything: the ETag of another try goes too."""
+        if not self._whole:
+            self._record.unlink(missing_ok=True)
         os.close(self._descriptor)
 
     def write(self, chunks: Sequence[bytes]) -> None:
@@ -80,7 +96,34 @@ class IncomingPart:
         arriving = self._record.with_name(f"{self._record.name}.{secrets.token_hex(4)}")
         arriving.write_text(etag, encoding="ascii")
         arriving.replace(self._record)
+        self._whole = True
         return etag
+
+
+def _open_shared(data: Path) -> int:
+    """Opens an upload's data for one of several writers."""
+    try:
+        descriptor = os.open(data, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError as error:  # completion removed the folder this very moment
+        raise _busy() from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # The file may have been taken away between opening and locking.
+        if os.fstat(descriptor).st_ino != data.stat().st_ino:
+            raise _busy()
+    except (BlockingIOError, FileNotFoundError) as error:
+        os.close(descriptor)
+        raise _busy() from error
+    except UploadChangedError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _busy() -> UploadChangedError:
+    return UploadChangedError(
+        "parts of this upload are still arriving, or it is being completed: try again in a moment"
+    )
 
 
 def upload_assemble(folder: Path, grant: UploadGrant, etags: Mapping[int, str]) -> Path:
@@ -94,23 +137,48 @@ def upload_assemble(folder: Path, grant: UploadGrant, etags: Mapping[int, str]) 
     Raises:
         PartInvalidError: a part is missing, unknown, or has another ETag than the one received.
         SizeMismatchError, DigestMismatchError: the whole is not what was announced; all parts are dropped.
-        UploadChangedError: another request completes the same upload.
+        UploadChangedError: a part is still arriving, or another request completes the same upload.
     """
-    _check_parts(folder, grant, etags)
     upload = folder / grant.id
-    # Taking the file away under a new name makes this request the only one that completes the upload.
     whole = folder / f"{grant.id}.whole"
-    try:
+    _check_parts(folder, grant, etags)
+    with _opened_alone(upload / "data") as descriptor:
+        # Again, now that nobody writes: a part may have been re-sent, and so lost its ETag, meanwhile.
+        _check_parts(folder, grant, etags)
         (upload / "data").rename(whole)
-    except FileNotFoundError as error:
-        raise UploadChangedError("another request is completing this upload: ask for its state again") from error
-    shutil.rmtree(upload, ignore_errors=True)
-    try:
-        _verify(whole, grant)
-    except BaseException:
-        whole.unlink(missing_ok=True)
-        raise
+        shutil.rmtree(upload, ignore_errors=True)
+        try:
+            _verify(descriptor, grant)
+        except BaseException:
+            whole.unlink(missing_ok=True)
+            raise
     return whole
+
+
+def upload_mark_complete(folder: Path, grant: UploadGrant) -> None:
+    """Remembers that the upload was completed and attached, so that asking again is answered with success."""
+    (folder / f"{grant.id}.complete").touch()
+
+
+def upload_is_complete(folder: Path, grant: UploadGrant) -> bool:
+    """Returns whether `upload_mark_complete` was called for the upload."""
+    return (folder / f"{grant.id}.complete").exists()
+
+
+@contextmanager
+def _opened_alone(data: Path) -> Iterator[int]:
+    """Opens an upload's data for the one that completes it."""
+    try:
+        descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise _busy() from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    except BlockingIOError as error:
+        raise _busy() from error
+    finally:
+        os.close(descriptor)
 
 
 def _check_parts(folder: Path, grant: UploadGrant, etags: Mapping[int, str]) -> None:
@@ -135,16 +203,15 @@ def _received_etag(folder: Path, grant: UploadGrant, number: int) -> str | None:
         return None
 
 
-def _verify(path: Path, grant: UploadGrant) -> None:
-    size = path.stat().st_size
+def _verify(descriptor: int, grant: UploadGrant) -> None:
+    size = os.fstat(descriptor).st_size
     if size != grant.size:
         raise size_mismatch(grant.size, size)
-    with path.open("rb", buffering=0) as file:
-        received = _digest(file.fileno())
-        if received != grant.sha256:
-            raise digest_mismatch(grant.sha256, received)
-        with disk_full_translated():
-            os.fsync(file.fileno())
+    received = _digest(descriptor)
+    if received != grant.sha256:
+        raise digest_mismatch(grant.sha256, received)
+    with disk_full_translated():
+        os.fsync(descriptor)
 
 
 def _digest(descriptor: int) -> Sha256:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
@@ -21,6 +22,8 @@ from registry.storage.incoming import IncomingFile
 from registry.storage.models import LargeObject
 from registry.storage.multipart import uploads_remove_older
 from registry.storage.stores import get_store
+
+_SWEEP_BATCH = 500
 
 
 def object_store_bytes(*, data: bytes) -> LargeObject:
@@ -93,12 +96,15 @@ def orphans_sweep(older_than: datetime) -> int:
 
     Such bytes remain where a process died between storing and naming, or between a row's deletion and its bytes'.
     """
-    old = [sha256 for sha256, moment in get_store().stored() if moment < older_than]
-    named = set(LargeObject.objects.values_list("sha256", flat=True).iterator())
-    orphans = [sha256 for sha256 in old if sha256 not in named]
-    for sha256 in orphans:
-        _bytes_delete(sha256)
-    return len(orphans)
+    old = (sha256 for sha256, moment in get_store().stored() if moment < older_than)
+    count = 0
+    while batch := list(islice(old, _SWEEP_BATCH)):
+        named = set(LargeObject.objects.filter(sha256__in=batch).values_list("sha256", flat=True))
+        orphans = [sha256 for sha256 in batch if sha256 not in named]
+        for sha256 in orphans:
+            _bytes_delete(sha256)
+        count += len(orphans)
+    return count
 
 
 def _bytes_delete(sha256: Sha256) -> None:
