@@ -154,7 +154,7 @@ async def _keep(threads: Threads, grant: UploadGrant, path: Path) -> None:
 def _record(grant: UploadGrant) -> None:
     with transaction.atomic():
         object_record(sha256=grant.sha256, size=grant.size)
-            if grant.repository_id is not None:
+        if grant.repository_id is not None:
             large_object_attach(repository_id=grant.repository_id, sha256=grant.sha256, user_id=grant.user_id)
 
 
