@@ -23,6 +23,7 @@ from registry.storage.models import LargeObject
 __all__ = [
     "branch_create",
     "branch_delete",
+    "check_may_create",
     "large_object_attach",
     "repository_create",
     "repository_delete",
@@ -68,7 +69,7 @@ def repository_create(
     check_repository_name(name)
     owner = namespace_get(namespace or principal.username)
     repository_id = RepoId(type, owner.name, name)
-    _check_may_create(principal, owner, repository_id)
+    check_may_create(principal, owner, repository_id)
     there = repository_find(repository_id)
     if there is not None:
         raise _exists(there)
@@ -92,7 +93,12 @@ def repository_create(
     return repository
 
 
-def _check_may_create(principal: Principal, owner: Namespace, repository_id: RepoId) -> None:
+def check_may_create(principal: Principal, owner: Namespace, repository_id: RepoId) -> None:
+    """Passes if the caller may create this repository, whether or not it exists.
+
+    Raises:
+        DeniedError: the role in the namespace or the token does not suffice.
+    """
     role_ok = principal.role_in(owner.pk) in _MAY_CREATE
     token_ok = token_allows(principal, type=repository_id.type, full_name=repository_id.full_name, permission="write")
     if not role_ok:
