@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
-_EMPTY: Mapping[int, str] = MappingProxyType({})
 _WRITING_ROLES = frozenset({"write", "admin"})
 
 
@@ -39,7 +37,7 @@ class Principal:
     username: str = ""
     namespace_id: int | None = None
     is_staff: bool = False
-    memberships: Mapping[int, str] = _EMPTY
+    memberships: Mapping[int, str] = field(default_factory=dict)
     token_id: int | None = None
     token_role: str = ""
     token_problem: str = ""
