@@ -1,0 +1,131 @@
+"""Codes of the gate, in order of precedence: the first group that fails gives a decision its code.
+
+The order of the members is the order of the groups; within a group, the first that applies is reported. Codes are
+stable: clients, stored decisions and tests rely on them, and a retired one is never used for something else.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Verdict(StrEnum):
+    """What the caller may do, or what it would take."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    NEEDS_AUTHENTICATION = "needs-authentication"
+    NEEDS_ACCEPTANCE = "needs-acceptance"
+    NEEDS_REQUEST = "needs-request"
+    NEEDS_ENTITLEMENT = "needs-entitlement"
+    NEEDS_INFORMATION = "needs-information"
+
+
+class Group(IntEnum):
+    """Groups of checks, in order."""
+
+    IDENTITY = 1
+    TARGET = 2
+    COMPLIANCE = 3
+    CONTEXT = 4
+    POLICY = 5
+    TERMS = 6
+    AGREEMENT = 7
+    REQUEST = 8
+    ENTITLEMENT = 9
+    ALLOW = 10
+    WARNING = 11
+
+
+class Code(StrEnum):
+    """Every answer the gate can give."""
+
+    # 1 identity
+    AUTH_REQUIRED = "AUTH_REQUIRED"
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 (a code)
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 (a code)
+    TOKEN_REVOKED = "TOKEN_REVOKED"  # noqa: S105 (a code)
+    TOKEN_SCOPE_MISSING = "TOKEN_SCOPE_MISSING"  # noqa: S105 (a code)
+    ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
+    # 2 target
+    NOT_FOUND = "NOT_FOUND"
+    REVISION_RECALLED = "REVISION_RECALLED"
+    REVISION_QUARANTINED = "REVISION_QUARANTINED"
+    REPOSITORY_DISABLED = "REPOSITORY_DISABLED"
+    # 3 compliance
+    TERRITORY_BLOCKED = "TERRITORY_BLOCKED"
+    TERRITORY_UNKNOWN = "TERRITORY_UNKNOWN"
+    PARTY_DENIED = "PARTY_DENIED"
+    # 4 context
+    PURPOSE_REQUIRED = "PURPOSE_REQUIRED"
+    PURPOSE_MISMATCH = "PURPOSE_MISMATCH"
+    ENVIRONMENT_REQUIRED = "ENVIRONMENT_REQUIRED"
+    FACT_REQUIRED = "FACT_REQUIRED"
+    # 5 organization policy
+    LICENSE_UNKNOWN = "LICENSE_UNKNOWN"
+    LICENSE_DENIED = "LICENSE_DENIED"
+    LICENSE_REVIEW_REQUIRED = "LICENSE_REVIEW_REQUIRED"
+    LICENSE_MISMATCH = "LICENSE_MISMATCH"
+    LINEAGE_CONFLICT = "LINEAGE_CONFLICT"
+    SCAN_FAILED = "SCAN_FAILED"
+    # 6 terms
+    TERMS_PROHIBIT = "TERMS_PROHIBIT"
+    THRESHOLD_EXCEEDED = "THRESHOLD_EXCEEDED"
+    USE_RESTRICTED = "USE_RESTRICTED"
+    # 7 agreement
+    OFFER_SELECTION_REQUIRED = "OFFER_SELECTION_REQUIRED"
+    ACCEPTANCE_REQUIRED = "ACCEPTANCE_REQUIRED"
+    ACCEPTANCE_SUPERSEDED = "ACCEPTANCE_SUPERSEDED"
+    SIGNATORY_REQUIRED = "SIGNATORY_REQUIRED"
+    # 8 request
+    REQUEST_REQUIRED = "REQUEST_REQUIRED"
+    REQUEST_PENDING = "REQUEST_PENDING"
+    REQUEST_REJECTED = "REQUEST_REJECTED"
+    GRANT_EXPIRED = "GRANT_EXPIRED"
+    GRANT_REVOKED = "GRANT_REVOKED"
+    GRANT_SCOPE = "GRANT_SCOPE"
+    # 9 entitlement
+    ENTITLEMENT_REQUIRED = "ENTITLEMENT_REQUIRED"
+    ENTITLEMENT_NOT_STARTED = "ENTITLEMENT_NOT_STARTED"
+    ENTITLEMENT_EXPIRED = "ENTITLEMENT_EXPIRED"
+    ENTITLEMENT_SUSPENDED = "ENTITLEMENT_SUSPENDED"
+    ENTITLEMENT_REVOKED = "ENTITLEMENT_REVOKED"
+    ENTITLEMENT_SCOPE = "ENTITLEMENT_SCOPE"
+    SEAT_REQUIRED = "SEAT_REQUIRED"
+    SEAT_LIMIT = "SEAT_LIMIT"
+    ACTIVATION_REQUIRED = "ACTIVATION_REQUIRED"
+    PAYMENT_REQUIRED = "PAYMENT_REQUIRED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    # A allow
+    ALLOWED_PUBLIC = "ALLOWED_PUBLIC"
+    ALLOWED_MEMBER = "ALLOWED_MEMBER"
+    ALLOWED_ACCEPTED = "ALLOWED_ACCEPTED"
+    ALLOWED_GRANTED = "ALLOWED_GRANTED"
+    ALLOWED_ENTITLED = "ALLOWED_ENTITLED"
+    ALLOWED_TRIAL = "ALLOWED_TRIAL"
+    # W allow with warning
+    WARN_GRACE = "WARN_GRACE"
+    WARN_EXPIRING = "WARN_EXPIRING"
+    WARN_REACCEPT_SOON = "WARN_REACCEPT_SOON"
+    WARN_POLICY = "WARN_POLICY"
+    WARN_LINEAGE = "WARN_LINEAGE"
+    WARN_UNSTATED = "WARN_UNSTATED"
+
+
+_LAST = (
+    (Group.IDENTITY, Code.ACCOUNT_SUSPENDED),
+    (Group.TARGET, Code.REPOSITORY_DISABLED),
+    (Group.COMPLIANCE, Code.PARTY_DENIED),
+    (Group.CONTEXT, Code.FACT_REQUIRED),
+    (Group.POLICY, Code.SCAN_FAILED),
+    (Group.TERMS, Code.USE_RESTRICTED),
+    (Group.AGREEMENT, Code.SIGNATORY_REQUIRED),
+    (Group.REQUEST, Code.GRANT_SCOPE),
+    (Group.ENTITLEMENT, Code.QUOTA_EXCEEDED),
+    (Group.ALLOW, Code.ALLOWED_TRIAL),
+    (Group.WARNING, Code.WARN_UNSTATED),
+)
+PRECEDENCE: dict[Code, int] = {code: rank for rank, code in enumerate(Code)}
+GROUP_OF: dict[Code, Group] = {
+    code: next(group for group, last in _LAST if rank <= PRECEDENCE[last]) for code, rank in PRECEDENCE.items()
+}
