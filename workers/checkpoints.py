@@ -95,24 +95,27 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _problem(path: Path, spec_digest: str) -> str:
-    """Returns why a checkpoint must not be used, or an empty string. Sizes first: they are cheap."""
+    """Returns why a checkpoint must not be used, or an empty string."""
     try:
         manifest = _manifest(path)
         if manifest["format"] != FORMAT:
             return f"format {manifest['format']} is not {FORMAT}"
         if manifest["spec_digest"] != spec_digest:
             return "it belongs to another request"
-        for file in manifest["files"]:
-            target = path / file["path"]
-            if not safe_relative(file["path"]) or not target.is_file():
-                return f"`{file['path']}` is missing"
-            if target.stat().st_size != file["size"]:
-                return f"`{file['path']}` has {target.stat().st_size} bytes instead of {file['size']}"
-            if file_digest(target) != file["sha256"]:
-                return f"`{file['path']}` has changed"
+        problems = (_file_problem(path, file) for file in manifest["files"])
+        return next((problem for problem in problems if problem), "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read ({type(error).__name__})"
-    return ""
+
+
+def _file_problem(folder: Path, file: dict[str, Any]) -> str:
+    """Compares one file with its entry in the manifest; sizes first, since they are cheap."""
+    target = folder / file["path"]
+    if not safe_relative(file["path"]) or not target.is_file():
+        return f"`{file['path']}` is missing"
+    if target.stat().st_size != file["size"]:
+        return f"`{file['path']}` has {target.stat().st_size} bytes instead of {file['size']}"
+    return "" if file_digest(target) == file["sha256"] else f"`{file['path']}` has changed"
 
 
 def _described(path: Path, folder: Path) -> dict[str, Any]:

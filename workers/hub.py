@@ -22,6 +22,7 @@ _HTTP_SERVER_ERROR = 500
 _RETRIED = frozenset({429})
 PATIENCE_SECONDS = 1800.0  # for what must arrive: longer than the hub's restart, shorter than a person's patience
 _LONGEST_PAUSE = 15.0
+_LAST_PATIENCE, _LAST_PAUSE = 5.0, 0.2  # once the worker itself has to go
 _CHUNK = 1024 * 1024
 
 
@@ -51,9 +52,12 @@ class RefusedError(HubError):
 
 
 class _Transport:
-    """Sends requests with one set of headers and retries what may pass."""
+    """Sends requests with one set of headers and retries what may pass.
 
-    def __init__(self, base_url: str, headers: dict[str, str], pause: Callable[[float], object]) -> None:
+    `pause(seconds)` waits between tries and returns whether the worker is shutting down (`threading.Event.wait`).
+    """
+
+    def __init__(self, base_url: str, headers: dict[str, str], pause: Callable[[float], bool]) -> None:
         self._client = httpx2.Client(base_url=base_url, headers=headers, timeout=httpx2.Timeout(30, connect=10))
         self._pause = pause
 
@@ -84,7 +88,9 @@ class _Transport:
             if time.monotonic() + pause > deadline:
                 raise HubAwayError(f"{method} {path}: {problem}")
             # Jitter, so that a fleet does not return in step when the hub comes back.
-            self._pause(pause * (0.5 + random.random() / 2))  # noqa: S311 (spreads load, guards nothing)
+            if self._pause(pause * (0.5 + random.random() / 2)):  # noqa: S311 (spreads load, guards nothing)
+                deadline = min(deadline, time.monotonic() + _LAST_PATIENCE)
+                time.sleep(_LAST_PAUSE)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
@@ -99,14 +105,14 @@ def _refusal(response: httpx2.Response) -> RefusedError:
     return RefusedError(response.status_code, str(problem.get("code") or "unknown"), detail[:500])
 
 
-def _wait(seconds: float) -> None:
-    threading.Event().wait(seconds)
+def _wait(seconds: float) -> bool:
+    return threading.Event().wait(seconds)
 
 
 class HubClient:
     """What a worker may do before it has a job."""
 
-    def __init__(self, hub_url: str, worker_secret: str, pause: Callable[[float], object] = _wait) -> None:
+    def __init__(self, hub_url: str, worker_secret: str, pause: Callable[[float], bool] = _wait) -> None:
         headers = {"Authorization": f"Bearer {worker_secret}"}
         self._transport = _Transport(f"{hub_url}/api/v1/worker", headers, pause)
 
@@ -146,7 +152,7 @@ class HubClient:
 class JobClient:
     """What the holder of a job's lease may do. Every method raises `StaleAttemptError` once the lease is lost."""
 
-    def __init__(self, claim: Claim, hub_url: str = "", pause: Callable[[float], object] = _wait) -> None:
+    def __init__(self, claim: Claim, hub_url: str = "", pause: Callable[[float], bool] = _wait) -> None:
         headers = {"Authorization": f"Bearer {claim.job_token}", "X-Fencing-Token": str(claim.fencing_token)}
         base = f"{hub_url or claim.hub_url}/api/v1/worker/jobs/{claim.job_id}"
         self._transport = _Transport(base, headers, pause)

@@ -1,7 +1,7 @@
 """The child process a job runs in: own process group, minimal environment, two-way pipes, and its resource use.
 
-To the child: newline JSON commands on stdin (`publish`, `stop_keep`, `stop_cancel`); its closing tells the child that the
-supervisor is gone. From the child: newline JSON records on an extra descriptor; stdout and stderr are log lines.
+To the child: newline JSON commands on stdin (`publish`, `stop_keep`, `stop_cancel`); its closing tells the child that
+the supervisor is gone. From the child: newline JSON records on an extra descriptor; stdout and stderr are log lines.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Message = Record | LogLine
 def child_environment(
     *, hub_url: str, job_token: str, scratch: Path, threads: int, inherited: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Returns the child's whole environment: the job's token and address, quiet deterministic libraries, own folders."""
+    """Returns the child's whole environment: the job's token and address, deterministic libraries, own folders."""
     parent = os.environ if inherited is None else inherited
     package_root = Path(__file__).resolve().parent.parent
     return {
@@ -84,7 +84,7 @@ class ChildProcess:
         self.messages: queue.Queue[Message] = queue.Queue(maxsize=10_000)
         reader, writer = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 (our own module, arguments of our own making)
                 # -P: the scratch folder, full of downloads, never joins the import path.
                 [sys.executable, "-P", "-m", "workers.child", str(claim_file), str(writer)],
                 stdin=subprocess.PIPE,

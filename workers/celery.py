@@ -1,0 +1,91 @@
+"""The `workers` Celery application: hears doorbells and runs jobs. Knows neither Django nor torch.
+
+    celery -A workers.celery worker
+
+The message carries a job id only; all truth is on the hub, so a message that comes twice, late or never does no harm.
+One job at a time in a thread: the work itself happens in a child process, this one only supervises.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Queue
+
+from workers.runner import register_forever, remove_forgotten, run_job
+from workers.settings import WorkerSettings, settings_from_environment
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_JOB = 86_400
+
+
+def transport_options(broker_url: str, folder: Path) -> dict[str, Any]:
+    """Returns kombu's transport options for a broker URL, in the same shape as the hub's own.
+
+    `filesystem://` keeps messages as files in `folder`. Redis delivers again after the visibility timeout, so that is
+    set above the longest job.
+    """
+    if broker_url.startswith("filesystem"):
+        messages, control = folder / "messages", folder / "control"
+        for path in (messages, control):
+            path.mkdir(parents=True, exist_ok=True)
+        return {
+            "data_folder_in": str(messages),
+            "data_folder_out": str(messages),
+            "control_folder": str(control),
+            "store_processed": False,
+        }
+    if broker_url.startswith("redis"):
+        return {"visibility_timeout": _LONGEST_JOB}
+    return {}
+
+
+def make_app(settings: WorkerSettings, shutdown: threading.Event) -> Celery:
+    """Returns the application with its one task."""
+    application = Celery("workers")
+    application.conf.update(
+        broker_url=settings.broker_url,
+        broker_transport_options=transport_options(settings.broker_url, settings.broker_folder),
+        broker_connection_retry_on_startup=True,
+        task_queues=[Queue(name) for name in settings.queues],
+        task_default_queue=settings.queues[0],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_pool="threads",
+        worker_concurrency=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=not settings.broker_url.startswith("filesystem"),
+        timezone="UTC",
+    )
+
+    @application.task(name="workers.run_job")  # type: ignore[untyped-decorator, unused-ignore]
+    def run(job_id: str) -> None:
+        """Runs the job of a doorbell."""
+        run_job(settings, job_id, shutdown)
+
+    return application
+
+
+SETTINGS = settings_from_environment()
+SHUTDOWN = threading.Event()
+app = make_app(SETTINGS, SHUTDOWN)
+
+
+@signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]
+def _on_ready(**_: object) -> None:
+    remove_forgotten(SETTINGS.scratch, time.time())
+    threading.Thread(target=register_forever, args=(SETTINGS, SHUTDOWN), name="registration", daemon=True).start()
+
+
+@signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]
+def _on_shutting_down(**_: object) -> None:
+    # The running job saves a checkpoint and goes back to the queue, where it waits for this or another worker.
+    SHUTDOWN.set()

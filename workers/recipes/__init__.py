@@ -1,0 +1,1 @@
+"""One readable module a task: load, prepare, model, train, evaluate, card, publish."""
