@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
@@ -47,6 +48,39 @@ _DATA_FOLDER = _own_data_folder()
 def _end_with_the_data_folder() -> Iterator[None]:
     yield
     shutil.rmtree(_DATA_FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Keeps SQLite's test database in a file: several threads may write it, as several processes do in production.
+
+    In memory, connections would share one cache and fail on its table locks instead of queueing.
+    """
+    database = connections.databases["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(_DATA_FOLDER / "test.sqlite3")
+        quick = database["OPTIONS"]["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+        database["OPTIONS"]["init_command"] = quick  # a power cut need not spare a test database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_past_triggers() -> None:
+    """Lets transactional tests empty tables whose triggers forbid it: SQLite deletes where PostgreSQL truncates."""
+    if connection.vendor != "sqlite":
+        return
+    flush = connection.ops.execute_sql_flush
+
+    def flush_without_triggers(sql_list: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+            for name, _ in triggers:
+                cursor.execute(f'DROP TRIGGER "{name}"')
+            flush(sql_list)
+            for _, sql in triggers:
+                cursor.execute(sql)
+
+    connection.ops.execute_sql_flush = flush_without_triggers
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -93,16 +92,10 @@ def _from_session(request: HttpRequest) -> Principal:
 def _from_token(request: HttpRequest, credentials: Credentials) -> Principal:
     # A header is never sent by a browser on another site's behalf, so there is nothing for CSRF to protect.
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # noqa: SLF001 (Django's own switch)
-    if _is_worker_secret(credentials.secret):  # workers claim jobs before they have a token; `registry.jobs` checks it
-        return replace(ANONYMOUS, client=client_of(request))
     principal = principal_for_secret(credentials.secret)
     if principal.token_id is not None:
         token_touch(token_id=principal.token_id)
     return replace(principal, client=client_of(request))
-
-
-def _is_worker_secret(secret: str) -> bool:
-    return secrets.compare_digest(secret.encode("utf-8", "surrogatepass"), settings.WORKER_SECRET.encode())
 
 
 def client_of(request: HttpRequest) -> str:

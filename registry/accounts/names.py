@@ -11,7 +11,8 @@ import re
 from registry.accounts.errors import NameInvalidError
 
 _CLIENT_RULE = re.compile(r"[A-Za-z0-9_\-.]{1,96}")
-_SIGN_UP_RULE = re.compile(r"[A-Za-z0-9](?:[-_.]?[A-Za-z0-9]){1,38}")
+_SIGN_UP_LENGTH = 40
+_SIGN_UP_RULE = re.compile(r"[A-Za-z0-9](?:[-_.]?[A-Za-z0-9]){1,39}")
 
 # First path segments of our pages and APIs, and of the routes that clients know: a namespace of that name would be
 # unreachable, or would hide the route.
@@ -75,7 +76,7 @@ def check_namespace_name(name: str, *, enforce_rules: bool = True) -> str:
 def _check_sign_up_rules(name: str) -> None:
     if name.lower() in _HOUSE:
         raise NameInvalidError(f"`{name}` is reserved: choose another name", field="name", value=name)
-    if not _SIGN_UP_RULE.fullmatch(name) or len(name) > 40:  # noqa: PLR2004 (the limit that the message names)
+    if not _SIGN_UP_RULE.fullmatch(name) or len(name) > _SIGN_UP_LENGTH:
         raise NameInvalidError(
             f"`{name}` cannot be chosen: use 2 to 40 letters and digits, with single `-`, `_` or `.` between them",
             field="name",

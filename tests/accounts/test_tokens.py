@@ -170,7 +170,7 @@ def test_use_is_noted_once_a_minute(alice: User, django_assert_num_queries: Any)
 
 
 def test_a_heartbeat_prolongs_a_working_token_only(alice: User) -> None:
-    token, secret = services.token_create(user=alice, name="job", expires_at=timezone.now() + timedelta(minutes=1))
+    token, _ = services.token_create(user=alice, name="job", expires_at=timezone.now() + timedelta(minutes=1))
     later = timezone.now() + timedelta(minutes=15)
     services.token_extend(token=token, expires_at=later)
     token.refresh_from_db()
