@@ -67,6 +67,9 @@ def child_environment(
         "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
+        "TQDM_DISABLE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "NO_COLOR": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(package_root),

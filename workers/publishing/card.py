@@ -218,12 +218,11 @@ def _selection_sentence(run: Mapping[str, Any], select: str) -> str:
 
 def _recipe_text(claim: Claim, run: Mapping[str, Any]) -> str:
     resolved = ", ".join(f"{name} = {value}" for name, value in sorted(run["resolved"].items()))
+    made = f"Job `{claim.job_id}` on {run['hardware']}: {run['seconds']:.0f} s of wall time"
     parts = [
-        f"Job `{claim.job_id}` on {run['hardware']}: {run['seconds']:.0f} s of wall time, {run['cpu_seconds']:.0f} s of "
-        "processor time; energy was not measured.",
+        f"{made}, {run['cpu_seconds']:.0f} s of processor time; energy was not measured.",
         f"Settled by the worker: {resolved}." if resolved else "",
         f"It was stopped on request after {run['steps']} of {run['total_steps']} steps." if run["stopped"] else "",
-        "The full request, versions, seeds, row digests and hashes of all files are in "
-        f"[`{MANIFEST_FILE}`]({MANIFEST_FILE}).",
+        f"Request, versions, seeds, row digests and file hashes are in [`{MANIFEST_FILE}`]({MANIFEST_FILE}).",
     ]
     return " ".join(part for part in parts if part)

@@ -38,18 +38,20 @@ def publish_folder(claim: Claim, output: Output, folder: Path, *, title: str, re
     if replace:
         operations += _deletions(api, output, {operation.path_in_repo for operation in operations})
     try:
-        return _commit(api, claim, output, operations, title, output.parent_commit)
+        return _commit(api, claim, output, operations, title=title, parent=output.parent_commit)
     except HfHubHTTPError as error:
         if _status(error) not in _STALE:
             raise _failure(error, output) from error
     head = _head_of_own_attempt(api, claim, output)
     try:
-        return _commit(api, claim, output, operations, title, head)
+        return _commit(api, claim, output, operations, title=title, parent=head)
     except HfHubHTTPError as error:
         raise _failure(error, output) from error
 
 
-def _commit(api: HfApi, claim: Claim, output: Output, operations: list[Any], title: str, parent: str) -> str:  # noqa: PLR0913 (a commit's parts)
+def _commit(  # noqa: PLR0913 (a commit's parts)
+    api: HfApi, claim: Claim, output: Output, operations: list[Any], *, title: str, parent: str
+) -> str:
     commit = api.create_commit(
         output.repo,
         operations,
@@ -94,5 +96,5 @@ def _failure(error: HfHubHTTPError, output: Output) -> JobFailedError:
         return _conflict(output)
     if _status(error) in _DENIED:
         return JobFailedError(FailureCode.LICENSE_REVOKED, f"`{output.repo}` may no longer be written by this job")
-    sentence = (error.server_message or str(error)).strip()[:500]
+    sentence = (error.server_message or str(error).splitlines()[0]).strip()[:500]
     return JobFailedError(FailureCode.INTERNAL, f"the hub did not take the commit: {sentence}")

@@ -6,7 +6,7 @@ Reads top to bottom: load → predict → measure → write. With an output, the
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def write_results(context: Context, spec: EvaluateSpec, final: dict[str, Measure
 
 
 def _entries(spec: EvaluateSpec, final: dict[str, Measurement]) -> list[EvalResultEntry]:
-    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     return [
         EvalResultEntry(
             dataset_id=spec.data.repo,
