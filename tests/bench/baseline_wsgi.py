@@ -14,13 +14,13 @@ from django.conf import settings
 settings.ROOT_URLCONF = __name__
 settings.MIDDLEWARE = []
 
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import path
+from django.core.wsgi import get_wsgi_application  # noqa: E402 (settings come first)
+from django.http import HttpRequest, HttpResponse, JsonResponse  # noqa: E402
+from django.urls import path  # noqa: E402
 
 application = get_wsgi_application()
 
-from registry.repositories.models import Repository
+from registry.repositories.models import Repository  # noqa: E402
 
 
 def hello(request: HttpRequest) -> HttpResponse:

@@ -22,7 +22,9 @@ class Measurement:
     errors: int
 
 
-def wrk(url: str, *, connections: int, seconds: int = 5, method: str = "GET", headers: dict[str, str] | None = None) -> Measurement:
+def wrk(
+    url: str, *, connections: int, seconds: int = 5, method: str = "GET", headers: dict[str, str] | None = None
+) -> Measurement:
     """Runs wrk against an address of this machine; `seconds` bounds it.
 
     Raises:
@@ -35,7 +37,15 @@ def wrk(url: str, *, connections: int, seconds: int = 5, method: str = "GET", he
         script = Path(folder) / "method.lua"
         script.write_text(f'wrk.method = "{method}"\n')
         command = [
-            "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), *header_options, url,
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--latency",
+            "-s",
+            str(script),
+            *header_options,
+            url,
         ]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return parse(output)
