@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from registry.licensing.models import License
 from registry.repositories.models import Repository
+from registry.storage.models import LargeObject
 
 
 class LicenseStatus(models.TextChoices):
@@ -32,7 +34,7 @@ class RepositoryProfile(models.Model):
     license_declared = models.CharField(max_length=200, blank=True)
     license_name = models.CharField(max_length=200, blank=True)
     license_link = models.CharField(max_length=500, blank=True)
-    license = models.ForeignKey(License, models.SET_NULL, null=True, related_name="+")
+    license = models.ForeignKey(License, models.SET_NULL, null=True, related_name="+", db_index=False)
     license_status = models.CharField(max_length=16, choices=LicenseStatus.choices, default=LicenseStatus.UNSTATED)
     pipeline_tag = models.CharField(max_length=64, blank=True)
     library_name = models.CharField(max_length=64, blank=True)
@@ -44,10 +46,34 @@ class RepositoryProfile(models.Model):
     used_storage = models.BigIntegerField(default=0, help_text="Bytes of the files at head")
     file_count = models.IntegerField(default=0)
     tags = models.JSONField(default=list, help_text="All tags as the API lists them; RepositoryTag is for search")
+    search_text = models.TextField(
+        blank=True, help_text="Name and description in lower case; 0002 indexes its trigrams"
+    )
     updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["parameters"], name="profile_by_parameters"),
+            models.Index(fields=["license"], name="profile_by_license"),
+        ]
 
     def __str__(self) -> str:
         return f"profile of {self.repository_id}"
+
+
+class ObjectFacts(models.Model):
+    """What was read from a large object's own header: once for each object, for its bytes never change."""
+
+    large_object = models.OneToOneField(LargeObject, models.CASCADE, primary_key=True, related_name="facts")
+    parameters = models.JSONField(
+        null=True, help_text="safetensors: {dtype: count}; null if the header is not to be believed"
+    )
+
+    class Meta:
+        verbose_name_plural = "object facts"
+
+    def __str__(self) -> str:
+        return f"facts of {self.large_object_id}"
 
 
 class RepositoryTag(models.Model):
@@ -124,6 +150,9 @@ class LineageEdge(models.Model):
     source = models.CharField(max_length=16, choices=Source.choices, default=Source.DECLARED)
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(Lower("base_name"), condition=models.Q(base__isnull=True), name="lineage_edge_unresolved")
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint("repository", "base_type", "base_name", "relation", name="lineage_edge_unique"),
         ]

@@ -9,6 +9,7 @@ from registry.accounts.models import Namespace
 from registry.accounts.permissions import token_allows
 from registry.accounts.principal import Principal
 from registry.accounts.selectors import namespace_get
+from registry.audit.services import audit_record, outbox_add
 from registry.errors import AuthenticationError, DeniedError, InvalidError
 from registry.repositories.commits import AddFile, commit_initial
 from registry.repositories.errors import ObjectMissingError, RepositoryExistsError, RepositoryNotFoundError
@@ -94,6 +95,11 @@ def repository_create(
 
 
 def check_may_create(principal: Principal, owner: Namespace, repository_id: RepoId) -> None:
+    """Lets the caller create this repository in this namespace, or raises.
+
+    Raises:
+        DeniedError: role or token do not suffice; the message says which.
+    """
     """Passes if the caller may create this repository, whether or not it exists.
 
     Raises:
@@ -156,8 +162,14 @@ def repository_update(
     if gated is not None and gated not in Gating.values:
         raise InvalidError(f"`{gated}` is no gating: use `auto`, `manual` or false", field="gated")
     changes = {key: value for key, value in (("visibility", visibility), ("gated", gated)) if value is not None}
-    if changes and not Repository.objects.filter(pk=repository.pk).update(**changes):
-        raise RepositoryNotFoundError(f"there is no {repository.type} `{repository.full_name}`")
+    if not changes:
+        return repository
+    with transaction.atomic():
+        if not Repository.objects.filter(pk=repository.pk).update(**changes):
+            raise RepositoryNotFoundError(f"there is no {repository.type} `{repository.full_name}`")
+        target = f"{repository.type}:{repository.full_name}"
+        audit_record(action="repository.update", target=target, principal=principal, details=changes)
+        outbox_add(topic="repository.updated", payload={"repository_id": repository.pk, **changes})
     for key, value in changes.items():
         setattr(repository, key, value)
     return repository
@@ -175,7 +187,11 @@ def repository_delete(*, principal: Principal, repository: Repository) -> None:
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         if row is None:
             raise RepositoryNotFoundError(f"there is no {repository.type} `{repository.full_name}`")
+        target = f"{row.type}:{row.full_name}"
+        details = {"type": row.type, "name": row.full_name}
         row.delete()
+        audit_record(action="repository.delete", target=target, principal=principal, details=details)
+        outbox_add(topic="repository.deleted", payload={"repository_id": repository.pk, **details})
 
 
 def large_object_attach(*, repository_id: int, sha256: str, user_id: int | None) -> RepositoryObject:
