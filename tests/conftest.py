@@ -20,10 +20,10 @@ from django.utils import timezone
 from registry.accounts import selectors, services
 from registry.accounts.models import AccessToken, Organization, User
 from registry.accounts.principal import Principal
+from registry.catalogue.publishing import repository_publish
 from registry.celery import app
 from registry.repositories.models import Repository
 from registry.repositories.operations import AddFile
-from registry.repositories.services import repository_create
 
 PASSWORD = "correct horse battery staple"
 
@@ -228,7 +228,7 @@ def make_repository(db: None) -> Callable[..., Repository]:
         namespace: str | None = None,
     ) -> Repository:
         contents = {path: data.encode() if isinstance(data, str) else data for path, data in (files or {}).items()}
-        repository = repository_create(
+        repository = repository_publish(
             principal=selectors.principal_for_user(owner),
             type=type,
             namespace=namespace,
