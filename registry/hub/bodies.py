@@ -36,7 +36,7 @@ class BodyStream:
     """
 
     def __init__(self, request: HttpRequest, limit: int) -> None:
-        environ = getattr(request, "environ", {})
+        environ = request.META
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         self._source: Readable = environ["wsgi.input"] if chunked and environ.get("wsgi.input_terminated") else request
         self._announced = None if chunked else int(request.META.get("CONTENT_LENGTH") or 0)

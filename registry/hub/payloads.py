@@ -13,7 +13,9 @@ from typing import Any
 from registry.catalogue.models import RepositoryProfile
 from registry.errors import InvalidError
 from registry.http import iso_z
+from registry.repositories.history import CommitInfo
 from registry.repositories.models import Repository
+from registry.repositories.trees import Entry
 
 
 def _words(text: str) -> frozenset[str]:
@@ -192,7 +194,7 @@ def _checked(repository_type: str, expand: list[str]) -> frozenset[str]:
     return frozenset(expand)
 
 
-def sibling_payload(entry: Any, *, blobs: bool) -> dict[str, Any]:
+def sibling_payload(entry: Entry, *, blobs: bool) -> dict[str, Any]:
     """Returns one file as `siblings` lists it; with `blobs` also size, blob id and the LFS object."""
     if not blobs:
         return {"rfilename": entry.path}
@@ -202,11 +204,11 @@ def sibling_payload(entry: Any, *, blobs: bool) -> dict[str, Any]:
     return payload
 
 
-def entry_payload(entry: Any, last_commit: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def entry_payload(entry: Entry, last_commit: CommitInfo | None = None) -> dict[str, Any]:
     """Returns one tree entry (hub-api 1.3); `size` and `lfs` describe the object, `oid` the blob or tree."""
     payload: dict[str, Any] = {"type": entry.kind, "oid": entry.oid, "size": entry.size, "path": entry.path}
     if entry.lfs is not None:
         payload["lfs"] = {"oid": entry.lfs.sha256, "size": entry.lfs.size, "pointerSize": entry.lfs.pointer_size}
     if last_commit is not None:
-        payload["lastCommit"] = dict(last_commit)
+        payload["lastCommit"] = {"id": last_commit.oid, "title": last_commit.title, "date": iso_z(last_commit.at)}
     return payload

@@ -8,6 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils.encoding import iri_to_uri
 
+from registry.repositories.models import Repository
+
 LFS_TYPE = "application/vnd.git-lfs+json"
 
 
@@ -19,6 +21,12 @@ def json_response(data: Any, status: int = 200, headers: Mapping[str, str] | Non
 def endpoint_of(request: HttpRequest) -> str:
     """Returns scheme and host as the client sees them, for absolute addresses in answers (hub-api 9.10)."""
     return f"{request.scheme}://{request.get_host()}"
+
+
+def repository_url(request: HttpRequest, repository: Repository) -> str:
+    """Returns the repository's address as the clients parse it: `<endpoint>/{prefix}{id}`, in canonical case."""
+    prefix = "" if repository.type == "model" else f"{repository.type}s/"
+    return f"{endpoint_of(request)}/{prefix}{repository.full_name}"
 
 
 def page_response(request: HttpRequest, items: list[Any], next_cursor: str | None) -> HttpResponse:

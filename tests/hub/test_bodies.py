@@ -45,10 +45,10 @@ def test_an_announced_length_over_the_limit_is_refused_unread() -> None:
 
 def test_a_chunked_body_is_read_from_the_server_and_limited() -> None:
     request = post(b"")
-    request.environ.update({"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True})
-    request.environ["wsgi.input"] = io.BytesIO(b"x" * 11)
+    request.META.update({"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True})
+    request.META["wsgi.input"] = io.BytesIO(b"x" * 11)
     assert bodies.BodyStream(request, 11).read_all() == b"x" * 11
-    request.environ["wsgi.input"] = io.BytesIO(b"x" * 12)
+    request.META["wsgi.input"] = io.BytesIO(b"x" * 12)
     with pytest.raises(TooLargeError):
         bodies.BodyStream(request, 11).read_all()
 
@@ -62,9 +62,7 @@ def test_a_body_that_ends_before_its_announced_length_is_noticed() -> None:
 
 def test_a_connection_that_breaks_is_a_bad_request() -> None:
     request = post(b"")
-    request.environ.update(
-        {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "wsgi.input": Breaking()}
-    )
+    request.META.update({"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "wsgi.input": Breaking()})
     with pytest.raises(BadRequestError, match="ended early"):
         bodies.BodyStream(request, 10).read()
 

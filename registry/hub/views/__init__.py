@@ -1,0 +1,1 @@
+"""Views of the hub API, one module a noun: parse, call one service or selector, render."""
