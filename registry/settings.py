@@ -26,6 +26,9 @@ DEBUG = env_bool("WEIGHBRIDGE_DEBUG")
 SECRET_KEY = env_text("WEIGHBRIDGE_SECRET_KEY") or secret_from_file(DATA_DIR / "secrets" / "secret_key")
 # What a worker shows to claim jobs; the job itself then gets a token of its own.
 WORKER_SECRET = env_text("WEIGHBRIDGE_WORKER_SECRET") or secret_from_file(DATA_DIR / "secrets" / "worker_secret")
+# Signs receipts (Ed25519, PEM); without it a key is made in the data folder on first use.
+RECEIPT_KEY = env_text("WEIGHBRIDGE_RECEIPT_KEY")
+RECEIPT_KEY_FILE = DATA_DIR / "secrets" / "receipt_key.pem"
 
 # --- addresses -------------------------------------------------------------------------------------------------
 PUBLIC_URL = env_url("WEIGHBRIDGE_PUBLIC_URL", "http://127.0.0.1:8000")

@@ -166,9 +166,7 @@ def _distinguishes(facts: Facts) -> bool:
 
 
 # --- conclusions ------------------------------------------------------------------------------------------------
-def _conclude_ungoverned(
-    question: AccessQuestion, facts: Facts, purpose: str, failures: Sequence[Failure]
-) -> Decision:
+def _conclude_ungoverned(question: AccessQuestion, facts: Facts, purpose: str, failures: Sequence[Failure]) -> Decision:
     first = primary(failures) if failures else None
     allowed = Code.ALLOWED_MEMBER if facts.is_member else Code.ALLOWED_PUBLIC
     return Decision(
@@ -190,10 +188,7 @@ def _conclude_member(weighing: Weighing, ancestry: Ancestry, failures: Sequence[
     terms = facts.license.terms
     outcome = None if terms is None else outcome_of(weighing, terms)
     warnings = [*warnings_of(weighing, facts.license, outcome), *ancestry.warnings, *_policy_warnings(facts)]
-    warnings += [
-        DecisionWarning(Code.WARN_LINEAGE, failure.sentence, failure.reasons[0].license)
-        for failure in ancestry.failures
-    ]
+    warnings += [DecisionWarning(Code.WARN_LINEAGE, failure.sentence) for failure in ancestry.failures]
     first = primary(failures) if failures else None
     sentence = f"you belong to the owner of {facts.name}"
     return Decision(
@@ -235,7 +230,9 @@ def _conclude(
         checks=_offer_checks(weighing, failures, chosen, assumed=assumed),
         engine_version=ENGINE_VERSION,
         reasons=_reasons(chosen, ancestry, failures),
-        duties=() if first and first.verdict in {Verdict.DENY, Verdict.NEEDS_ENTITLEMENT} else _duties(chosen, ancestry),
+        duties=()
+        if first and first.verdict in {Verdict.DENY, Verdict.NEEDS_ENTITLEMENT}
+        else _duties(chosen, ancestry),
         warnings=_unique([*chosen.warnings, *ancestry.warnings, *_policy_warnings(facts)]),
         remedies=_remedies(first, offers),
         offers=tuple(offer.answer() for offer in offers),
@@ -262,7 +259,11 @@ def _named(weighing: Weighing, chosen: OfferResult, offers: Sequence[OfferResult
     if not failures:
         return []
     first = primary(failures)
-    if weighing.question.asker.user_id is None and first.verdict in _PERSONAL and first.code is not Code.LICENSE_UNKNOWN:
+    if (
+        weighing.question.asker.user_id is None
+        and first.verdict in _PERSONAL
+        and first.code is not Code.LICENSE_UNKNOWN
+    ):
         return [_sign_in(first.sentence, weighing.facts), *failures]
     alike = [offer for offer in offers if primary(offer.failures).verdict is Verdict.NEEDS_ACCEPTANCE]
     licenses = {offer.offer.license.id for offer in alike}
@@ -270,9 +271,7 @@ def _named(weighing: Weighing, chosen: OfferResult, offers: Sequence[OfferResult
         titles = ", ".join(f"`{offer.offer.title}`" for offer in alike)
         sentence = f"choose one of the offers and accept its terms: {titles}"
         remedy = Remedy("accept", "Choose an offer", weighing.licenses_page)
-        failures.append(
-            Failure(Code.OFFER_SELECTION_REQUIRED, Verdict.NEEDS_ACCEPTANCE, sentence, remedies=(remedy,))
-        )
+        failures.append(Failure(Code.OFFER_SELECTION_REQUIRED, Verdict.NEEDS_ACCEPTANCE, sentence, remedies=(remedy,)))
     return failures
 
 
@@ -285,7 +284,6 @@ def _allowed_sentence(weighing: Weighing, chosen: OfferResult, *, assumed: bool)
     }[chosen.allow_code]
     purpose = f"{weighing.purpose} (assumed)" if assumed else weighing.purpose
     return f"{chosen.offer.license.name}: {how}, for {purpose}"
-
 
 
 def _reasons(chosen: OfferResult, ancestry: Ancestry, failures: Sequence[Failure]) -> tuple[Reason, ...]:

@@ -1,4 +1,4 @@
-"""One offer before the gate: what it would take to go ahead under it, from compliance to entitlement (groups 3 to 9)."""
+"""One offer before the gate: what it would take to go ahead under it (groups 3 to 9)."""
 
 from __future__ import annotations
 
@@ -215,9 +215,7 @@ def _expiring(ends_at: datetime | None, now: datetime, what: str) -> list[Decisi
 # --- purchase, invitation ---------------------------------------------------------------------------------------
 def _weigh_entitled(weighing: Weighing, offer: OfferFact, now: datetime, failures: list[Failure]) -> OfferResult:
     """An entitlement in force is a separate agreement: it replaces the offer's public terms (vocabulary 4.2)."""
-    mine = sorted(
-        (item for item in weighing.facts.entitlements if item.offer_id == offer.id), key=lambda item: item.id
-    )
+    mine = sorted((item for item in weighing.facts.entitlements if item.offer_id == offer.id), key=lambda item: item.id)
     held = next((item for item in mine if _problem(item, weighing.purpose, now) is None), None)
     if held is None:
         failures.append(_entitlement_missing(weighing, offer, mine, now))

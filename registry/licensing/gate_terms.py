@@ -111,7 +111,7 @@ def weighing_of(question: AccessQuestion, facts: Facts, purpose: str) -> Weighin
     accepted: dict[str, str] = {}
     here = tuple(item for item in facts.acceptances if item.here)
     known = [(ancestor.license, facts.acceptances) for ancestor in facts.ancestors]
-    known += [(license, here) for license in (*(offer.license for offer in facts.offers), facts.license)]
+    known += [(item, here) for item in (*(offer.license for offer in facts.offers), facts.license)]
     for license_fact, acceptances in known:
         if license_fact.terms is None:
             continue
@@ -229,7 +229,7 @@ class Ancestry:
 
 
 def weigh_ancestors(weighing: Weighing) -> Ancestry:
-    """Weighs the terms of every model that reaches this one; a distillation's teacher only where its license says so."""
+    """Weighs the terms of every model that reaches this one; a teacher's only where its license says so."""
     failures: list[Failure] = []
     warnings: list[DecisionWarning] = []
     outcomes: list[TermsOutcome] = []
@@ -270,4 +270,3 @@ def _conflicts(terms: LicenseTerms, own: LicenseFact) -> list[TermsReason]:
     case = TermsCase("distribute-derivative", declared_license=own.id, flow_down=True, base_terms_kept=True)
     check_declared(terms, case, findings, catalogue={own.id: own.terms}, parents=())
     return [reason for reason in findings.reasons if reason.outcome == "deny"]
-

@@ -134,8 +134,12 @@ class Acceptance(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                "user", "repository", "license", "text_sha256",
-                condition=Q(withdrawn_at__isnull=True), name="acceptance_live_unique",
+                "user",
+                "repository",
+                "license",
+                "text_sha256",
+                condition=Q(withdrawn_at__isnull=True),
+                name="acceptance_live_unique",
             ),
         ]
 
@@ -150,6 +154,7 @@ class AccessRequest(models.Model):
         PENDING = "pending", "Pending"
         ACCEPTED = "accepted", "Accepted"
         REJECTED = "rejected", "Rejected"
+        REVOKED = "revoked", "Taken back"
 
     repository = models.ForeignKey("repositories.Repository", models.CASCADE, related_name="access_requests")
     user = models.ForeignKey(User, models.CASCADE, related_name="access_requests")
@@ -161,12 +166,18 @@ class AccessRequest(models.Model):
     decided_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     reason = models.CharField(max_length=500, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When an accepted request's grant ends")
+    granted = models.BooleanField(default=False, help_text="Given by the owner without being asked")
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint("repository", "user", name="access_request_unique")]
 
     def __str__(self) -> str:
         return f"{self.user_id} asks for {self.repository_id}: {self.status}"
+
+    @property
+    def seen_status(self) -> str:
+        """The status in Hugging Face's three words: access taken back looks rejected (hub-api 5.6)."""
+        return self.Status.REJECTED.value if self.status == self.Status.REVOKED else self.status
 
 
 class Entitlement(models.Model):

@@ -74,7 +74,7 @@ class LicenseFact:
 
 @dataclass(frozen=True, slots=True)
 class OfferFact:
-    """One published offer. `id` is None for the implicit main offer: the repository's license and its `gated` setting."""
+    """One published offer. `id` is None for the main offer: the repository's own license and its `gated`."""
 
     id: int | None
     title: str

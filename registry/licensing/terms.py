@@ -50,7 +50,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A limit on users, revenue or the like (vocabulary 1.6). `value` is a number, or True for `competes-with-steward`."""
+    """A limit on users, revenue or the like (vocabulary 1.6); for `competes-with-steward` the value 1 means yes."""
 
     metric: str
     operator: str
@@ -217,7 +217,12 @@ def load_catalogue(path: Path = DATA_DIR / "licenses.yaml") -> dict[str, License
 
 def _check_references(terms: LicenseTerms, known: Mapping[str, LicenseTerms]) -> None:
     derivatives = terms.derivatives
-    for name in {*derivatives.compatible, *derivatives.incompatible, *derivatives.when_combined, *terms.label_shared_with}:
+    for name in {
+        *derivatives.compatible,
+        *derivatives.incompatible,
+        *derivatives.when_combined,
+        *terms.label_shared_with,
+    }:
         if name not in known:
             raise TermsError(f"{terms.id}: refers to the unknown license `{name}`")
 
@@ -378,6 +383,8 @@ def _many(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _read_yaml(path: Path) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times as fast, where libyaml is built in
+    loader = getattr(
+        yaml, "CSafeLoader", yaml.SafeLoader
+    )  # the C parser is ten times as fast, where libyaml is built in
     with path.open(encoding="utf-8") as stream:
         return yaml.load(stream, Loader=loader)  # noqa: S506 (both are safe loaders)

@@ -184,7 +184,7 @@ def case_from_mapping(data: Mapping[str, Any], vocabulary: Vocabulary | None = N
 def _known(part: str, data: Mapping[str, Any], kind: type[Subject | Model | Target]) -> None:
     unknown = set(data) - {item.name for item in fields(kind)}
     if unknown:
-        raise CaseError(f"{part}: unknown fact `{sorted(unknown)[0]}`")
+        raise CaseError(f"{part}: unknown fact `{min(unknown)}`")
 
 
 def _in_group(vocabulary: Vocabulary, group: str, code: Any, *, required: bool = False) -> None:

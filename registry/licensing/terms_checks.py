@@ -6,10 +6,9 @@ Each takes (terms, case, findings) and writes what it finds. None returns early 
 from __future__ import annotations
 
 from registry.licensing.terms import LicenseTerms, Permission, Termination, Territory, Threshold
-from registry.licensing.terms_case import Subject, TermsCase
+from registry.licensing.terms_case import Subject, Target, TermsCase
 from registry.licensing.terms_findings import Findings
 
-PURPOSES = ("research", "evaluation", "internal", "commercial-product", "hosted-service")
 DISTRIBUTING = frozenset({"distribute-original", "distribute-derivative"})
 TRAINING = "train-other-models-on-outputs"
 _IDENTIFIER_REASON = {"unknown": "LICENSE_UNKNOWN", "other": "LICENSE_TEXT_MISSING"}
@@ -82,7 +81,7 @@ def _undetermined(permission: Permission, findings: Findings, *, named: bool) ->
 
 # --- purpose (4.3) ----------------------------------------------------------------------------------------------
 def commercial_use(terms: LicenseTerms, case: TermsCase) -> bool | str:
-    """Tells whether the use is commercial by 4.3; where it cannot be told, the reason code that says what is missing."""
+    """Tells whether the use is commercial by 4.3; where it cannot be told, which reason code says so."""
     if case.action == "use-commercially":
         return True
     subject = case.subject
@@ -92,8 +91,12 @@ def commercial_use(terms: LicenseTerms, case: TermsCase) -> bool | str:
         return subject.purpose == "commercial-product"
     if subject.purpose == "hosted-service":
         return _hosting_is_commercial(subject)
-    if subject.purpose == "evaluation" and terms.purposes["evaluation"].value == "allowed":
-        return False  # the license names evaluation
+    named = subject.purpose == "evaluation" and terms.purposes["evaluation"].value == "allowed"
+    return False if named else _own_use_is_commercial(subject)
+
+
+def _own_use_is_commercial(subject: Subject) -> bool | str:
+    """`internal`, or `evaluation` under a license that does not name it."""
     if subject.org_kind is None:
         return "ORG_KIND_MISSING"
     if subject.org_kind != "company":
@@ -140,6 +143,7 @@ def _one_purpose(purpose: str, terms: LicenseTerms, case: TermsCase, findings: F
         _purpose_condition(condition, permission, terms, case, findings)
 
 
+_PRODUCTION = frozenset({"internal", "commercial-product", "hosted-service"})
 # Kinds of organization that a condition admits, and the reason for the others ("" = by category).
 _ADMITTED_KINDS = {
     "no-company": (frozenset({"individual", "academic", "non-profit", "government"}), ""),
@@ -157,23 +161,25 @@ def _purpose_condition(
 ) -> None:
     clause, subject = permission.clause, case.subject
     if condition in _ADMITTED_KINDS:
-        admitted, reason = _ADMITTED_KINDS[condition]
-        if subject.org_kind is None:
-            findings.ask("ORG_KIND_MISSING", clause, fact="org_kind")
-        elif subject.org_kind not in admitted:
-            findings.refuse_unless_bought(reason or findings.purpose_reason, clause, fact="org_kind")
+        _admitted_kind(condition, clause, subject, findings)
     elif condition == "non-commercial-only":
         _non_commercial_only(clause, terms, case, findings)
     elif condition == "research-only":
         _research_only(clause, subject, findings)
-    elif condition == "non-production":
-        if subject.purpose in {"internal", "commercial-product", "hosted-service"}:
-            findings.refuse_unless_bought(findings.purpose_reason, clause, fact="purpose")
-    elif condition == "registration":
-        if terms.id not in subject.registrations:
-            findings.refuse_unless_bought("REGISTRATION_REQUIRED", clause, fact="registrations")
+    elif condition == "non-production" and subject.purpose in _PRODUCTION:
+        findings.refuse_unless_bought(findings.purpose_reason, clause, fact="purpose")
+    elif condition == "registration" and terms.id not in subject.registrations:
+        findings.refuse_unless_bought("REGISTRATION_REQUIRED", clause, fact="registrations")
     elif condition == "registration-outside-research":
         _registration_outside_research(clause, terms, case, findings)
+
+
+def _admitted_kind(condition: str, clause: str, subject: Subject, findings: Findings) -> None:
+    admitted, reason = _ADMITTED_KINDS[condition]
+    if subject.org_kind is None:
+        findings.ask("ORG_KIND_MISSING", clause, fact="org_kind")
+    elif subject.org_kind not in admitted:
+        findings.refuse_unless_bought(reason or findings.purpose_reason, clause, fact="org_kind")
 
 
 def _non_commercial_only(clause: str, terms: LicenseTerms, case: TermsCase, findings: Findings) -> None:
@@ -359,7 +365,7 @@ def check_outputs(terms: LicenseTerms, case: TermsCase, findings: Findings) -> N
     permission, target = terms.actions[TRAINING], case.target
     forbidden = {
         "own-family-only": None if target.same_family is None else not target.same_family,
-        "own-family-or-non-commercial-models": _outside_family_and_commercial(target.same_family, target.commercial),
+        "own-family-or-non-commercial-models": _outside_family_and_commercial(target),
         "non-competing-only": target.competing,
         "no-foundation-models": target.foundation_model,
     }
@@ -373,10 +379,10 @@ def check_outputs(terms: LicenseTerms, case: TermsCase, findings: Findings) -> N
                 findings.refuse("OUTPUT_TRAINING_PROHIBITED", permission.clause, fact="target", more=condition)
 
 
-def _outside_family_and_commercial(same_family: bool | None, commercial: bool | None) -> bool | None:
-    if same_family or commercial is False:
+def _outside_family_and_commercial(target: Target) -> bool | None:
+    if target.same_family or target.commercial is False:
         return False
-    return None if same_family is None or commercial is None else True
+    return None if target.same_family is None or target.commercial is None else True
 
 
 def check_name(terms: LicenseTerms, case: TermsCase, findings: Findings) -> None:

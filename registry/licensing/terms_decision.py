@@ -97,7 +97,9 @@ def _permitted(terms: LicenseTerms, clause: str) -> TermsReason:
 def _clauses(
     terms: LicenseTerms, action_clause: str, reasons: Sequence[TermsReason], duties: Sequence[DutyDue]
 ) -> tuple[str, ...]:
-    cited = [(terms.id, action_clause), *((item.license, item.clause) for item in (*reasons, *duties))]
+    cited = [(terms.id, action_clause)]
+    cited += [(reason.license, reason.clause) for reason in reasons]
+    cited += [(duty.license, duty.clause) for duty in duties]
     return tuple(dict.fromkeys(f"{license_id} §{clause}" for license_id, clause in cited if clause))
 
 
@@ -141,9 +143,7 @@ class Parent:
     terms: LicenseTerms
 
 
-def decide_lineage(
-    parents: Sequence[Parent], case: TermsCase, *, catalogue: Catalogue | None = None
-) -> TermsOutcome:
+def decide_lineage(parents: Sequence[Parent], case: TermsCase, *, catalogue: Catalogue | None = None) -> TermsOutcome:
     """Decides one action on a model made of several parents: the strictest of all, reasons and duties united."""
     reaching = [parent.terms for parent in parents if _reaches(parent)]
     outcomes = []

@@ -65,9 +65,7 @@ def _check_mode(
         _share_alike(terms, declared_id, findings, parents)
 
 
-def _share_alike(
-    terms: LicenseTerms, declared_id: str, findings: Findings, parents: Sequence[LicenseTerms]
-) -> None:
+def _share_alike(terms: LicenseTerms, declared_id: str, findings: Findings, parents: Sequence[LicenseTerms]) -> None:
     if declared_id not in terms.derivatives.when_combined:
         findings.refuse("SHARE_ALIKE_CONFLICT", _share_alike_clause(terms), fact="declared_license", more=declared_id)
     elif all(parent.id != declared_id for parent in parents):
@@ -94,7 +92,9 @@ def _check_width(terms: LicenseTerms, declared: LicenseTerms | None, findings: F
         if identifier_reason(declared):
             findings.ask("TERM_UNKNOWN", terms.derivatives.clause, fact="declared_license", more=declared.id)
         elif declared.category not in allowed:
-            findings.refuse("LICENSE_WIDENS_PURPOSE", terms.derivatives.clause, fact="declared_license", more=declared.id)
+            findings.refuse(
+                "LICENSE_WIDENS_PURPOSE", terms.derivatives.clause, fact="declared_license", more=declared.id
+            )
     elif terms.derivatives.mode == "any-same-purpose" and _is_wider(declared, terms):
         findings.refuse("LICENSE_WIDENS_PURPOSE", terms.derivatives.clause, fact="declared_license", more=declared.id)
 
