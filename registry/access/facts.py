@@ -160,7 +160,7 @@ def _current_text(license_id: str) -> Coalesce:
 def _offered(repositories: Collection[Repository], lineage: Mapping[int, Iterable[AncestorRow]]) -> _Offered:
     license_ids = {declared_license_id(repository) for repository in repositories}
     license_ids |= {row.license_id for rows in lineage.values() for row in rows if row.license_id}
-    licenses = License.objects.filter(pk__in=license_ids).values_list(
+    licenses = License.objects.order_by().filter(pk__in=license_ids).values_list(
         Value(0), Value(0), _text(""), "pk", "terms_sha256", _current_text("pk"), _text(""), _text(""), _text(""),
         _nothing(), _nothing(), _text(""), _text(""),
     )  # fmt: skip

@@ -161,7 +161,7 @@ def _policy_warnings(facts: Facts) -> list[DecisionWarning]:
 
 
 def _distinguishes(facts: Facts) -> bool:
-    licenses = [facts.license, *(item.license for item in (*facts.ancestors, *facts.offers))]
+    licenses = [facts.license, *(item.license for item in facts.ancestors), *(item.license for item in facts.offers)]
     return any(item.terms is not None and item.terms.distinguishes_purposes for item in licenses)
 
 
@@ -301,12 +301,8 @@ def _remedies(first: Failure | None, offers: Sequence[OfferResult]) -> tuple[Rem
     """Returns the ways forward: what puts the answer right, then what the other offers would take."""
     if first is None:
         return ()
-    others = (
-        remedy
-        for offer in sorted(offers, key=lambda item: item.burden)
-        for remedy in primary(offer.failures).remedies
-        if primary(offer.failures).verdict in _PERSONAL
-    )
+    unmet = (primary(offer.failures) for offer in sorted(offers, key=lambda item: item.burden) if offer.failures)
+    others = (remedy for failure in unmet if failure.verdict in _PERSONAL for remedy in failure.remedies)
     return tuple(dict.fromkeys((*first.remedies, *others)))
 
 

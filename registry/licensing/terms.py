@@ -188,10 +188,10 @@ def load_vocabulary() -> Vocabulary:
     return Vocabulary(_read_yaml(DATA_DIR / "vocabulary.yaml"))
 
 
-def load_entries(path: Path = DATA_DIR / "licenses.yaml") -> list[dict[str, Any]]:
-    """Reads the raw entries of a license file."""
-    entries: list[dict[str, Any]] = _read_yaml(path)["licenses"]
-    return entries
+@functools.lru_cache(maxsize=2)
+def load_entries(path: Path = DATA_DIR / "licenses.yaml") -> tuple[Mapping[str, Any], ...]:
+    """Reads the raw entries of a license file, once a process; they are for reading only."""
+    return tuple(_read_yaml(path)["licenses"])
 
 
 def load_catalogue(path: Path = DATA_DIR / "licenses.yaml") -> dict[str, LicenseTerms]:
