@@ -8,6 +8,7 @@ One job at a time in a thread: the work itself happens in a child process, this 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from workers.runner import register_forever, remove_forgotten, run_job
 from workers.settings import WorkerSettings, settings_from_environment
@@ -53,7 +54,7 @@ def make_app(settings: WorkerSettings, shutdown: threading.Event) -> Celery:
         broker_url=settings.broker_url,
         broker_transport_options=transport_options(settings.broker_url, settings.broker_folder),
         broker_connection_retry_on_startup=True,
-        task_queues=[Queue(name) for name in settings.queues],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in settings.queues],
         task_default_queue=settings.queues[0],
         task_ignore_result=True,
         task_acks_late=True,
@@ -82,7 +83,8 @@ app = make_app(SETTINGS, SHUTDOWN)
 @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]
 def _on_ready(**_: object) -> None:
     remove_forgotten(SETTINGS.scratch, time.time())
-    threading.Thread(target=register_forever, args=(SETTINGS, SHUTDOWN), name="registration", daemon=True).start()
+    listening = dataclasses.replace(SETTINGS, queues=tuple(app.amqp.queues.consume_from))  # --queues may differ
+    threading.Thread(target=register_forever, args=(listening, SHUTDOWN), name="registration", daemon=True).start()
 
 
 @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]

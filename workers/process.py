@@ -79,9 +79,11 @@ def child_environment(
 
 
 class ChildProcess:
-    """Runs `python -m workers.child` and turns what it says into messages on a queue."""
+    """Runs `python -m MODULE CLAIM_FILE DESCRIPTOR` and turns what it says into messages on a queue."""
 
-    def __init__(self, claim_file: Path, environment: dict[str, str], scratch: Path) -> None:
+    def __init__(
+        self, claim_file: Path, environment: dict[str, str], scratch: Path, module: str = "workers.child"
+    ) -> None:
         for folder in ("home", "tmp"):
             (scratch / folder).mkdir(parents=True, exist_ok=True)
         self.messages: queue.Queue[Message] = queue.Queue(maxsize=10_000)
@@ -89,7 +91,7 @@ class ChildProcess:
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own module, arguments of our own making)
                 # -P: the scratch folder, full of downloads, never joins the import path.
-                [sys.executable, "-P", "-m", "workers.child", str(claim_file), str(writer)],
+                [sys.executable, "-P", "-m", module, str(claim_file), str(writer)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

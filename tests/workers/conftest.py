@@ -40,8 +40,8 @@ def json_lines(rows: list[dict[str, Any]]) -> bytes:
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two 32-wide layers with random weights, seed 0."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)] + [str(digit) for digit in range(10)]
@@ -49,9 +49,9 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = sorted({*FILLER, *(word for group in WORDS.values() for word in group)})
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join([*pieces, *words]) + "\n")
-    BertTokenizerFast(vocab=str(vocabulary), model_max_length=64).save_pretrained(folder)
+    transformers.BertTokenizerFast(vocab=str(vocabulary), model_max_length=64).save_pretrained(folder)
     torch.manual_seed(0)
-    config = BertConfig(
+    config = transformers.BertConfig(
         vocab_size=len(pieces) + len(words),
         hidden_size=32,
         num_hidden_layers=2,
@@ -59,7 +59,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    BertModel(config).save_pretrained(folder)
+    transformers.BertModel(config).save_pretrained(folder)
     return folder
 
 

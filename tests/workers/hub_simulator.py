@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 WORKER_SECRET = "worker-secret-of-the-simulator"
 JOB_TOKEN = "wb_job-token-of-the-simulator"
@@ -23,7 +23,7 @@ COMMIT = "c" * 40
 PARENT = "d" * 40
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer with an error status and a problem body."""
 
     def __init__(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
@@ -58,7 +58,7 @@ class HubSimulator:
     lock: threading.RLock = field(default_factory=threading.RLock)
     url: str = ""
 
-    def __enter__(self) -> HubSimulator:
+    def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -118,32 +118,30 @@ class HubSimulator:
 
     # --- the worker protocol -----------------------------------------------------------------------------------
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: bytes, headers: Any) -> Any:
+    def answer(self, method: str, path: str, body: bytes, headers: Any) -> Any:
         """Returns the answer to a request: JSON, or bytes."""
         if self.away:
-            raise Refusal(503, "unavailable")
+            raise RefusalError(503, "unavailable")
         if path.startswith("/api/v1/worker/"):
-            return self._worker_route(method, path.removeprefix("/api/v1/worker"), query, body, headers)
+            return self._worker_route(method, path.removeprefix("/api/v1/worker"), body, headers)
         if path.startswith("/object/"):
             return self._object(method, path.removeprefix("/object/"), body)
-        return self._hub_route(method, path, body, headers)
+        return self._hub_route(path, body, headers)
 
-    def _worker_route(
-        self, method: str, path: str, query: dict[str, list[str]], body: bytes, headers: Any
-    ) -> dict[str, Any]:
+    def _worker_route(self, method: str, path: str, body: bytes, headers: Any) -> dict[str, Any]:
         if path in {"/register", "/jobs"} or path.endswith("/claim"):
             if headers["Authorization"] != f"Bearer {WORKER_SECRET}":
-                raise Refusal(401, "authentication_required")
+                raise RefusalError(401, "authentication_required")
             return self._worker_secret_route(path, json.loads(body or b"null"))
         if headers["Authorization"] != f"Bearer {JOB_TOKEN}":
-            raise Refusal(401, "authentication_required")
+            raise RefusalError(401, "authentication_required")
         match = re.fullmatch(r"/jobs/([^/]+)/(.+)", path)
         assert match, path
         claim = self.claims.get(match[1])
         if claim is None:
-            raise Refusal(404, "job_not_found")
+            raise RefusalError(404, "job_not_found")
         if self.stale or headers["X-Fencing-Token"] != str(claim["fencing_token"]):
-            raise Refusal(412, "stale_attempt")
+            raise RefusalError(412, "stale_attempt")
         return getattr(self, f"_{match[2].replace('/', '_')}")(method, body)
 
     def _worker_secret_route(self, path: str, body: Any) -> dict[str, Any]:
@@ -154,10 +152,10 @@ class HubSimulator:
         if path == "/jobs":
             return {"jobs": sorted(self.claims)}
         if not self.registered:
-            raise Refusal(422, "invalid")
+            raise RefusalError(422, "invalid")
         claim = self.claims.get(path.split("/")[2])
         if claim is None:
-            raise Refusal(409, "job_not_claimable")
+            raise RefusalError(409, "job_not_claimable")
         return claim
 
     def _heartbeat(self, _: str, body: bytes) -> dict[str, Any]:
@@ -216,31 +214,35 @@ class HubSimulator:
 
     # --- the hub API, as far as a job uses it --------------------------------------------------------------------
 
-    def _hub_route(self, method: str, path: str, body: bytes, headers: Any) -> Any:
+    def _hub_route(self, path: str, body: bytes, headers: Any) -> Any:
         if headers["Authorization"] != f"Bearer {JOB_TOKEN}":
-            raise Refusal(401, "authentication_required")
-        if path == "/api/validate-yaml":
-            return {"errors": [], "warnings": []}
+            raise RefusalError(401, "authentication_required")
         if self.refuse_downloads:
-            raise Refusal(403, "gated", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Accept the terms first."})
-        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/revision/(.+)", path):
-            return self._info(match[1], match[2])
-        if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/([^/]+)", path):
-            return self._tree(match[1], match[2])
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/.+", path):
-            return self._preupload(json.loads(body))
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/.+", path):
-            return self._commit(match[1], body)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commits/.+", path):
-            return [{"id": "e" * 40, "title": "Another", "message": "by hand", "authors": [], "date": _DATE}]
-        if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
-            return self._resolve("dataset" if match[1] else "model", match[2], match[3])
-        raise Refusal(404, "not_found")
+            headers = {"X-Error-Code": "GatedRepo", "X-Error-Message": "Accept the terms first."}
+            raise RefusalError(403, "gated", headers)
+        for pattern, answer in self._routes():
+            if match := re.fullmatch(pattern, path):
+                return answer(match, body)
+        raise RefusalError(404, "not_found")
+
+    def _routes(self) -> list[tuple[str, Callable[[re.Match[str], bytes], Any]]]:
+        kind, repo = r"/api/(models|datasets)", r"([^/]+/[^/]+)"
+        by_hand = {"id": "e" * 40, "title": "Another", "message": "by hand", "authors": [], "date": _DATE}
+        return [
+            (rf"{kind}/{repo}/revision/.+", lambda m, _: self._info(m[1], m[2])),
+            (rf"{kind}/{repo}/tree/[^/]+", lambda m, _: self._tree(m[1], m[2])),
+            ("/api/validate-yaml", lambda _m, _b: {"errors": [], "warnings": []}),
+            (rf"/api/models/{repo}/preupload/.+", lambda _, body: self._preupload(json.loads(body))),
+            (r".+\.git/info/lfs/objects/batch", lambda _, body: self._lfs_batch(json.loads(body))),
+            (rf"/api/models/{repo}/commit/.+", lambda _, body: self._commit(body)),
+            (rf"/api/models/{repo}/commits/.+", lambda _m, _b: [by_hand]),
+            (rf"/(datasets/)?{repo}/resolve/[^/]+/(.+)", lambda m, _: self._resolve(m[1], m[2], m[3])),
+        ]
 
     def _files(self, kind: str, repo: str) -> dict[str, bytes]:
         files = self.repositories.get((kind.rstrip("s"), repo))
         if files is None:
-            raise Refusal(404, "not_found", {"X-Error-Code": "RepoNotFound"})
+            raise RefusalError(404, "not_found", {"X-Error-Code": "RepoNotFound"})
         return files
 
     def _info(self, kind: str, repo: str) -> dict[str, Any]:
@@ -252,27 +254,40 @@ class HubSimulator:
         return [{"type": "file", "path": p, "oid": _etag(b), "size": len(b)} for p, b in sorted(files.items())]
 
     def _preupload(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {"files": [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in body["files"]]}
+        def mode(file: dict[str, Any]) -> str:
+            return "lfs" if file["size"] > _LARGE else "regular"
 
-    def _commit(self, repo: str, body: bytes) -> dict[str, Any]:
+        return {"files": [{"path": f["path"], "uploadMode": mode(f), "shouldIgnore": False} for f in body["files"]]}
+
+    def _lfs_batch(self, body: dict[str, Any]) -> dict[str, Any]:
+        def link(file: dict[str, Any]) -> dict[str, Any]:
+            return {**file, "actions": {"upload": {"href": f"{self.url}/object/{file['oid']}"}}}
+
+        return {"transfer": "basic", "objects": [link(file) for file in body["objects"]]}
+
+    def _commit(self, body: bytes) -> dict[str, Any]:
         if self.publish_conflict:
-            raise Refusal(412, "stale_parent")
+            raise RefusalError(412, "stale_parent")
         lines = [json.loads(line) for line in body.splitlines()]
         assert lines[0]["value"]["parentCommit"] == PARENT
         content: dict[str, bytes | None] = {}
         for line in lines[1:]:
             value = line["value"]
-            content[value["path"]] = base64.b64decode(value["content"]) if line["key"] == "file" else None
+            if line["key"] == "file":
+                content[value["path"]] = base64.b64decode(value["content"])
+            else:
+                content[value["path"]] = self.objects[value["oid"]] if line["key"] == "lfsFile" else None
         self.commits.append(content)
-        return {"commitOid": "f" * 40, "commitUrl": f"{self.url}/{repo}/commit/{'f' * 40}", "success": True}
+        return {"commitOid": "f" * 40, "commitUrl": f"{self.url}/a/b/commit/{'f' * 40}", "success": True}
 
-    def _resolve(self, kind: str, repo: str, path: str) -> bytes:
-        files = self._files(kind, repo)
+    def _resolve(self, prefix: str | None, repo: str, path: str) -> bytes:
+        files = self._files("dataset" if prefix else "model", repo)
         if path not in files:
-            raise Refusal(404, "not_found", {"X-Error-Code": "EntryNotFound"})
+            raise RefusalError(404, "not_found", {"X-Error-Code": "EntryNotFound"})
         return files[path]
 
 
+_LARGE = 64 * 1024
 _DATE = "2026-01-01T00:00:00.000Z"
 
 
@@ -285,11 +300,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _serve(self) -> None:
-        parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            answer = self.hub.answer(self.command, unquote(parts.path), parse_qs(parts.query), body, self.headers)
-        except Refusal as refusal:
+            answer = self.hub.answer(self.command, unquote(urlsplit(self.path).path), body, self.headers)
+        except RefusalError as refusal:
             self.hub.refusals += 1
             problem = json.dumps({"code": refusal.code, "detail": refusal.code}).encode()
             self._reply(refusal.status, problem, {"Content-Type": "application/problem+json", **refusal.headers})
