@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from registry.console import navigation as console_navigation
 from registry.environment import (
     database_from_url,
     env_bool,
@@ -219,13 +220,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 
-# --- admin panel (registry.console fills in the rest) ----------------------------------------------------------
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Weighbridge",
-    "SITE_HEADER": "Weighbridge",
-    "SITE_URL": "/",
-    "SITE_SYMBOL": "balance",
-}
+# --- admin panel -----------------------------------------------------------------------------------------------
+UNFOLD = console_navigation.UNFOLD
 
 # --- logging: one JSON line an event; secrets never get there ---------------------------------------------------
 LOGGING: dict[str, Any] = {

@@ -6,6 +6,7 @@ from registry.accounts.services.people import (
     organization_update,
     user_create,
     user_register,
+    user_second_factor_remove,
     user_set_active,
     user_update,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "token_touch",
     "user_create",
     "user_register",
+    "user_second_factor_remove",
     "user_set_active",
     "user_update",
 ]

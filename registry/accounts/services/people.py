@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -115,6 +116,25 @@ def user_set_active(*, user: User, active: bool, reason: str, principal: Princip
             details={"reason": reason},
         )
     user.is_active = active
+    return user
+
+
+def user_second_factor_remove(*, user: User, reason: str, principal: Principal | None = None) -> User:
+    """Removes a user's authenticator and recovery codes, for somebody who lost both; the password stays.
+
+    Raises:
+        InvalidError: no reason is given.
+    """
+    if not reason.strip():
+        raise InvalidError("say why: removing a second factor needs a reason", field="reason")
+    with transaction.atomic():
+        removed, _ = Authenticator.objects.filter(user=user).delete()
+        audit_record(
+            action="user.second_factor_remove",
+            target=f"user:{user.username}",
+            principal=principal,
+            details={"reason": reason, "removed": removed},
+        )
     return user
 
 
