@@ -30,7 +30,7 @@ from registry.licensing import services as licensing  # noqa: E402
 
 PEOPLE = (
     # name, full name, may use the admin panel
-    ("admin", "Hub administrator", True),
+    ("operator", "Operator of this hub", True),
     ("alice", "Alice Arnold, publishes models", False),
     ("carol", "Carol Chen, works at Acme", False),
 )

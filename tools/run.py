@@ -70,6 +70,7 @@ def environment_of(arguments: argparse.Namespace) -> dict[str, str]:
     defaults = {
         "WEIGHBRIDGE_PUBLIC_URL": f"http://{shown_host}:{arguments.port}",
         "WEIGHBRIDGE_OBJECT_URL": f"http://{shown_host}:{arguments.data_port}",
+        "WEIGHBRIDGE_BROKER_URL": "filesystem://localhost//",
         "WEIGHBRIDGE_LOG_LEVEL": "WARNING",
         "OMP_NUM_THREADS": "1",
     }
@@ -99,7 +100,7 @@ def port_is_taken(host: str, port: int) -> bool:
 def serve(environment: dict[str, str], people: dict[str, Any]) -> int:
     """Runs the Procfile until a signal or the end of a process."""
     honcho = subprocess.Popen(
-        [str(BIN / "honcho"), "start", "--no-prefix", "--no-colour", "-f", str(ROOT / "Procfile")],
+        [sys.executable, str(ROOT / "tools" / "processes.py"), "start", "--no-prefix", "--no-colour", "-f", "Procfile"],
         env=environment,
         cwd=ROOT,
         start_new_session=True,
@@ -123,7 +124,7 @@ def serve(environment: dict[str, str], people: dict[str, Any]) -> int:
     finally:
         if honcho.poll() is None:
             honcho.terminate()
-            honcho.wait(timeout=30)
+            honcho.wait(timeout=60)
 
 
 def wait_until_up(environment: dict[str, str], honcho: subprocess.Popen[bytes]) -> bool:
