@@ -45,9 +45,7 @@ def call(bearer: Callable[..., dict[str, str]]) -> Call:
             data,
             content_type if data else "",
             headers=headers,
-            QUERY_STRING=query,
-            RAW_URI=address,
-            **options,
+            **{"QUERY_STRING": query, "RAW_URI": address} | options,
         )
 
     return send

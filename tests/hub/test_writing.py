@@ -282,10 +282,8 @@ def test_a_body_that_is_cut_off_changes_nothing(call: Call, commit: Call, publis
     model = publish(alice, "m")
     head = revision_resolve(model, "main")
     whole = b'{"key":"header","value":{"summary":"S"}}\n{"key":"file","value":{"path":"a","content":"a","encoding":"utf-8"}}'
-    answer = call(
-        "POST", "/api/models/alice/m/commit/main", alice, content_type="application/x-ndjson", body=whole,
-        CONTENT_LENGTH=str(len(whole) + 5),
-    )  # fmt: skip
+    extra = {"wsgi.input": io.BytesIO(whole), "CONTENT_LENGTH": str(len(whole) + 5)}
+    answer = call("POST", "/api/models/alice/m/commit/main", alice, **extra)
     assert answer.status_code == 400
     assert "ended" in answer.json()["error"]
     assert revision_resolve(model, "main") == head
@@ -295,7 +293,7 @@ def test_a_chunked_body_is_read_from_the_server(call: Call, publish: Publish, al
     publish(alice, "m")
     body = b'{"key":"header","value":{"summary":"S"}}\n{"key":"file","value":{"path":"a","content":"a","encoding":"utf-8"}}'
     extra = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
-    answer = call("POST", "/api/models/alice/m/commit/main", alice, content_type="application/x-ndjson", **extra)
+    answer = call("POST", "/api/models/alice/m/commit/main", alice, **extra)
     assert answer.status_code == 200
     assert call("GET", "/alice/m/resolve/main/a").content == b"a"
 
