@@ -67,14 +67,18 @@ async def prepare_headers(request: web.Request, response: web.StreamResponse) ->
     given = request.headers.get("X-Request-Id", "")
     response.headers.setdefault("X-Request-Id", given if _SAFE_ID.fullmatch(given) else uuid4().hex)
     origin = request.headers.get("Origin")
+    response.headers["Server"] = "Weighbridge"
     response.headers["Vary"] = "Origin"
     if origin is not None and origin == _public_origin():
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 
-async def preflight(request: web.Request) -> web.StreamResponse:
+@web.middleware
+async def preflight_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers a CORS preflight: 204 for the site's own pages, 403 for any other (Fetch standard, CORS protocol)."""
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return await handler(request)
     if request.headers.get("Origin") == _public_origin():
         return web.Response(status=204, headers=_PREFLIGHT)
     return web.json_response({"error": "only the site's own pages may call this address"}, status=403)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from registry.dataplane import objects, uploads
-from registry.dataplane.answers import errors_middleware, preflight, prepare_headers
+from registry.dataplane.answers import errors_middleware, preflight_middleware, prepare_headers
 from registry.dataplane.job_events import FEEDS, feeds_for, stream_job_events
 from registry.dataplane.threads import THREADS, Threads
 
@@ -17,7 +17,7 @@ _MAX_JSON = 16 * 1024 * 1024
 
 def make_application() -> web.Application:
     """Returns the application; Django must be set up."""
-    application = web.Application(middlewares=[errors_middleware], client_max_size=_MAX_JSON)
+    application = web.Application(middlewares=[errors_middleware, preflight_middleware], client_max_size=_MAX_JSON)
     application.on_response_prepare.append(prepare_headers)
     application.cleanup_ctx.append(_workings)
     application.on_shutdown.append(_let_readers_go)
@@ -29,7 +29,6 @@ def make_application() -> web.Application:
             web.post("/uploads/{token}", uploads.complete),
             web.put("/uploads/{token}/{part:[0-9]{1,9}}", uploads.put_part),
             web.get("/events/jobs/{job_id}", stream_job_events),
-            web.options("/{path:.*}", preflight),
             web.route("*", "/objects/{sha256}/{filename}", objects.refuse_method),
             web.route("*", "/uploads/{token}", uploads.refuse_method),
             web.route("*", "/uploads/{token}/{part:[0-9]{1,9}}", uploads.refuse_method),
