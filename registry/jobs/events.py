@@ -61,7 +61,7 @@ def _event_parse(index: int, raw: Any) -> IncomingEvent:
     if not isinstance(raw, Mapping):
         raise WorkerMessageError("an event must be an object", field=f"{index}")
     sequence, moment, kind = _sequence(index, raw.get("seq")), raw.get("t"), raw.get("type")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise WorkerMessageError(f"`type` must be one of {', '.join(sorted(KINDS))}", field=f"{index}.type")
     payload = storable({key: value for key, value in raw.items() if key not in {"seq", "t", "type"}})
     return IncomingEvent(sequence, _moment(index, moment), kind, _shortened(kind, payload))
@@ -93,7 +93,7 @@ def _shortened(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 # --- writing ---------------------------------------------------------------------------------------------------
 def events_append(*, job_id: str, credentials: AttemptCredentials, events: Sequence[IncomingEvent]) -> EventsAccepted:
-    """Stores the events of a batch that are new for this attempt. Four queries, whatever the size of the batch.
+    """Stores the events of a batch that are new for this attempt, in four queries (SQLite splits large inserts).
 
     Raises:
         StaleAttemptError, WorkerCredentialsError, JobNotFoundError: as `attempt_lock`.

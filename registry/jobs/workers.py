@@ -34,15 +34,21 @@ def largest_memory(workers: Iterable[Worker], *, kind: str, gpus: int) -> int | 
 
     For a GPU job that is the memory of one device, since each device holds the whole model here.
     """
-    sizes = [_memory(worker.capabilities, gpus) for worker in workers if kind in worker.capabilities.get("kinds", ())]
+    sizes = [_memory(worker.capabilities, gpus) for worker in workers if _can(worker.capabilities, kind)]
     return max((size for size in sizes if size is not None), default=None)
+
+
+def _can(capabilities: Mapping[str, Any], kind: str) -> bool:
+    kinds = capabilities.get("kinds")
+    return isinstance(kinds, list) and kind in kinds
 
 
 def _memory(capabilities: Mapping[str, Any], gpus: int) -> int | None:
     if not gpus:
         return _whole(capabilities.get("memory_bytes"))
-    devices = capabilities.get("gpus") or []
-    sizes = [_whole(device.get("memory_bytes")) for device in devices if isinstance(device, Mapping)]
+    devices = capabilities.get("gpus")
+    listed = devices if isinstance(devices, list) else []
+    sizes = [_whole(device.get("memory_bytes")) for device in listed if isinstance(device, Mapping)]
     return max((size for size in sizes if size is not None), default=None) if len(sizes) >= gpus else None
 
 

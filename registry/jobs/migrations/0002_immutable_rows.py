@@ -50,7 +50,7 @@ POSTGRESQL_DROP = (
 
 def _run(schema_editor, sqlite, postgresql):
     for statement in sqlite if schema_editor.connection.vendor == "sqlite" else postgresql:
-        schema_editor.execute(statement)
+        schema_editor.execute(statement, params=None)  # as written: PL/pgSQL has a % of its own
 
 
 def install(apps, schema_editor):
