@@ -64,7 +64,6 @@ INSTALLED_APPS = [
     "registry.hub",
     "registry.api",
     "registry.web",
-    "registry.console",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -81,6 +80,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_filters",
     "django_htmx",
+    "registry.console",  # last: it takes the other applications' own admin pages out
 ]
 
 MIDDLEWARE = [

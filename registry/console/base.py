@@ -119,7 +119,7 @@ class StaffAdmin(_ReadOnly, ModelAdmin):  # type: ignore[misc] # (unfold ships n
             Http404: the row is gone.
         """
         row = None if object_id is None else self._row(request, object_id)
-        form = operation.form(request.POST or None, initial=operation.initial(row))
+        form = operation.form(request.POST if request.method == "POST" else None, initial=operation.initial(row))
         if request.method == "POST" and form.is_valid():
             try:
                 result = operation.perform(row, cast("PrincipalRequest", request).principal, form.cleaned_data)
