@@ -189,13 +189,13 @@ def _few(ids: Sequence[int]) -> set[int] | None:
 def _matching(text: str) -> Sequence[int]:
     """Returns up to `SELECTIVE + 1` repositories whose name or description contains the text, by the trigram index."""
     if connection.vendor == "sqlite" and len(text) >= _MIN_TRIGRAM:
-        phrase = '"' + text.replace('"', '""').replace("\0", "") + '"'
+        phrase = '"' + text.replace('"', '""') + '"'
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT rowid FROM catalogue_search WHERE catalogue_search MATCH %s LIMIT %s", [phrase, SELECTIVE + 1]
             )
             return [row[0] for row in cursor.fetchall()]
-    rows = RepositoryProfile.objects.filter(search_text__contains=text.replace("\0", ""))
+    rows = RepositoryProfile.objects.filter(search_text__contains=text)
     return list(rows.values_list("pk", flat=True)[: SELECTIVE + 1])
 
 

@@ -9,6 +9,7 @@ from registry.accounts.principal import Principal
 from registry.catalogue.facets import FacetValue, facets_of, tags_by_type
 from registry.catalogue.licensing_facts import RepositoryLicenseFacts, licensing_facts
 from registry.catalogue.search import Criteria, Page, parse_parameters, parse_sort, search_page
+from registry.errors import InvalidError
 
 __all__ = [
     "Criteria",
@@ -39,9 +40,17 @@ class Filters(TypedDict, total=False):
     parameters: str | None
 
 
+def _texts(value: Any) -> Sequence[str]:
+    if isinstance(value, str):
+        return [value]
+    return value if isinstance(value, list | tuple) else ()
+
+
 def _criteria(type: str, filters: Filters) -> Criteria:  # noqa: A002 (the domain's word)
     given: dict[str, Any] = dict(filters)
     search = given.pop("search", ())
+    if any("\0" in text for value in [search, *given.values()] for text in _texts(value)):
+        raise InvalidError("a search cannot hold the character NUL", field="search")
     return Criteria(
         type=type,
         search=(search,) if isinstance(search, str) else tuple(search),

@@ -21,7 +21,6 @@ from registry.repositories.edits import Edit, Put, TreeEditor, edit_tree
 from registry.repositories.errors import (
     CommitConflictError,
     EntryNotFoundError,
-    RevisionNotFoundError,
     StaleParentError,
 )
 from registry.repositories.gitobjects import EMPTY_TREE, CommitText, NewObject, make_commit, make_object, make_tree
@@ -39,7 +38,15 @@ from registry.repositories.operations import (
     operations_prepare,
 )
 from registry.repositories.permissions import require
-from registry.repositories.revisions import CONVERTS, DEFAULT_BRANCH, HEADS, PULLS, branch_ref
+from registry.repositories.revisions import (
+    CONVERTS,
+    DEFAULT_BRANCH,
+    HEADS,
+    PULLS,
+    branch_ref,
+    check_revision,
+    revision_missing,
+)
 from registry.repositories.selectors import claimable_repositories
 from registry.storage.models import LargeObject
 
@@ -160,9 +167,9 @@ def _draft(principal: Principal, title: str, message: str) -> _Draft:
 
 def _check_writable(principal: Principal, repository: Repository, branch: str) -> None:
     """Branches and pull requests take the write role, conversions the owner; tags and commits never move."""
-    name = branch_ref(branch)
+    name = branch_ref(check_revision(branch))
     if not name.startswith((HEADS, PULLS, CONVERTS)):
-        raise RevisionNotFoundError(f"Invalid rev id: {branch[:200]}", revision=branch[:200])
+        raise revision_missing(branch)
     require(principal, repository, "admin" if name.startswith(CONVERTS) else "write")
 
 
@@ -171,7 +178,7 @@ def _lock_ref(repository: Repository, branch: str) -> Ref:
     try:
         return Ref.objects.select_for_update().get(repository=repository, name=branch_ref(branch))
     except Ref.DoesNotExist:
-        raise RevisionNotFoundError(f"Invalid rev id: {branch[:200]}", revision=branch[:200]) from None
+        raise revision_missing(branch) from None
 
 
 def _check_parent(ref: Ref, expected: str | None) -> None:

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 
 from registry.errors import BadRequestError
 from registry.repositories.caches import WeightedCache
-from registry.repositories.errors import RevisionNotFoundError
 from registry.repositories.gitobjects import EMPTY_TREE, is_oid
 from registry.repositories.models import Repository, RepositoryCommit
 from registry.repositories.objects import load_trees
+from registry.repositories.revisions import check_revision, revision_missing
 from registry.repositories.trees import Entry
 
 _MAX_CURSOR_HEADS = 100
@@ -64,9 +64,11 @@ def commit_get(repository: Repository, oid: str) -> CommitInfo:
     Raises:
         RevisionNotFoundError: the repository has no such commit.
     """
-    row = RepositoryCommit.objects.filter(repository=repository, oid=oid).select_related("author").first()
+    row = (
+        RepositoryCommit.objects.filter(repository=repository, oid=check_revision(oid)).select_related("author").first()
+    )
     if row is None:
-        raise RevisionNotFoundError(f"Invalid rev id: {oid[:200]}", revision=oid[:200])
+        raise revision_missing(oid)
     return _info(row)
 
 

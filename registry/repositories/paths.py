@@ -11,7 +11,7 @@ MAX_SEGMENT_BYTES = 255
 
 
 def _invalid(text: str, reason: str) -> InvalidError:
-    return InvalidError(f"`{text[:200]!a}` is not a valid path: {reason}", keep_status=True, field="path")
+    return InvalidError(f"`{ascii(text[:200])[1:-1]}` is not a valid path: {reason}", keep_status=True, field="path")
 
 
 def _segment_problem(segment: str) -> str:
@@ -24,7 +24,7 @@ def _segment_problem(segment: str) -> str:
         return f"a part is longer than {MAX_SEGMENT_BYTES} bytes"
     # `.git` in every spelling that a checkout on some file system would take for it (git fsck: hasDotgit).
     if not validate_path_element_ntfs(raw) or not validate_path_element_hfs(raw):
-        return "`.git` is git's own"
+        return "a part is `.git` or the like on some file system"
     return ""
 
 

@@ -10,12 +10,19 @@ from dulwich.refs import check_ref_format
 from registry.accounts.principal import Principal
 from registry.errors import BadRequestError, DeniedError
 from registry.repositories.commits import commit_identity, commit_orphan
-from registry.repositories.errors import ReferenceExistsError, RevisionNotFoundError
+from registry.repositories.errors import ReferenceExistsError
 from registry.repositories.gitobjects import make_tag
 from registry.repositories.models import Ref, Repository
 from registry.repositories.objects import objects_hold, objects_write
 from registry.repositories.permissions import require
-from registry.repositories.revisions import DEFAULT_BRANCH, HEADS, TAGS, revision_resolve
+from registry.repositories.revisions import (
+    DEFAULT_BRANCH,
+    HEADS,
+    TAGS,
+    check_revision,
+    revision_missing,
+    revision_resolve,
+)
 
 _MAX_REF_LENGTH = 255
 
@@ -72,9 +79,9 @@ def branch_delete(*, principal: Principal, repository: Repository, branch: str) 
     require(principal, repository, "write")
     if branch in {DEFAULT_BRANCH, HEADS + DEFAULT_BRANCH}:
         raise DeniedError(f"Cannot delete {HEADS}{DEFAULT_BRANCH}", ref=HEADS + DEFAULT_BRANCH)
-    name = branch if branch.startswith(HEADS) else HEADS + branch
+    name = check_revision(branch) if branch.startswith(HEADS) else HEADS + check_revision(branch)
     if not Ref.objects.filter(repository=repository, name=name).delete()[0]:
-        raise RevisionNotFoundError(f"Invalid rev id: {branch[:200]}", revision=branch[:200])
+        raise revision_missing(branch)
 
 
 def tag_create(
@@ -120,9 +127,9 @@ def tag_delete(*, principal: Principal, repository: Repository, tag: str) -> Non
         RevisionNotFoundError: there is no such tag; a branch of that name does not count.
     """
     require(principal, repository, "write")
-    name = tag if tag.startswith(TAGS) else TAGS + tag
+    name = check_revision(tag) if tag.startswith(TAGS) else TAGS + check_revision(tag)
     if not Ref.objects.filter(repository=repository, name=name).delete()[0]:
-        raise RevisionNotFoundError(f"Invalid rev id: {tag[:200]}", revision=tag[:200])
+        raise revision_missing(tag)
 
 
 def _lock_repository(repository: Repository) -> None:

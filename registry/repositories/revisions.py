@@ -35,13 +35,25 @@ class Refs:
     pull_requests: list[Reference]
 
 
-def _missing(revision: str) -> RevisionNotFoundError:
+def revision_missing(revision: str) -> RevisionNotFoundError:
+    """Returns the error for a revision that does not exist, in the words that clients know (hub-api 5.1)."""
     return RevisionNotFoundError(f"Invalid rev id: {revision[:200]}", revision=revision[:200])
 
 
 def branch_ref(branch: str) -> str:
     """Returns the full ref name that a commit to `branch` moves: a branch, or what already starts with `refs/`."""
     return branch if branch.startswith("refs/") else HEADS + branch
+
+
+def check_revision(text: str) -> str:
+    """Returns text that may name a ref.
+
+    Raises:
+        RevisionNotFoundError: it is empty, too long or holds NUL, so no revision can be called that.
+    """
+    if not 0 < len(text) <= _MAX_REVISION_LENGTH or "\0" in text:
+        raise revision_missing(text)
+    return text
 
 
 def revision_resolve(repository: Repository, revision: str | None = None) -> str:
@@ -52,9 +64,7 @@ def revision_resolve(repository: Repository, revision: str | None = None) -> str
     Raises:
         RevisionNotFoundError: there is no such revision, or an abbreviated sha fits several commits.
     """
-    text = DEFAULT_BRANCH if revision is None else revision
-    if not 0 < len(text) <= _MAX_REVISION_LENGTH or "\0" in text:
-        raise _missing(text)
+    text = check_revision(DEFAULT_BRANCH if revision is None else revision)
     if is_oid(text.lower()) and _commit_exists(repository, text.lower()):
         return text.lower()
     names = [text] if text.startswith("refs/") else [HEADS + text, TAGS + text]
@@ -64,7 +74,7 @@ def revision_resolve(repository: Repository, revision: str | None = None) -> str
             return found[name]
     if _SHORT_SHA.fullmatch(text.lower()):
         return _resolve_short(repository, text.lower())
-    raise _missing(text)
+    raise revision_missing(text)
 
 
 def _commit_exists(repository: Repository, oid: str) -> bool:
@@ -76,7 +86,7 @@ def _resolve_short(repository: Repository, prefix: str) -> str:
     rows = RepositoryCommit.objects.filter(repository=repository, oid__gte=prefix, oid__lt=f"{prefix}g")
     found = list(rows.values_list("oid", flat=True)[:2])
     if len(found) != 1:
-        raise _missing(prefix)
+        raise revision_missing(prefix)
     return found[0]
 
 
