@@ -33,6 +33,7 @@ def _own_data_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"weighbridge-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-"))
     django_settings.DATA_DIR = folder
     django_settings.UPLOAD_DIR = folder / "uploads"
+    django_settings.RECEIPT_KEY_FILE = folder / "secrets" / "receipt_key.pem"
     django_settings.STATIC_ROOT = folder / "static"
     django_settings.STATIC_ROOT.mkdir()
     django_settings.OBJECT_STORE_URL = f"file://{folder / 'objects'}"

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from registry import errors
+from registry.licensing.errors import ReceiptInvalidError
 
 OK, REFUSED, USAGE, NOT_FOUND, CONFLICT, UNAVAILABLE = range(6)
 
@@ -20,6 +21,7 @@ EXIT_CODES = """Exit status: 0 done or allowed; 1 refused; 2 a wrong option or a
 4 it exists already or contradicts the present state; 5 something this needs is unavailable."""
 
 _STATUS: tuple[tuple[type[errors.DomainError], int], ...] = (
+    (ReceiptInvalidError, REFUSED),
     (errors.NotFoundError, NOT_FOUND),
     (errors.DeniedError, REFUSED),
     (errors.AuthenticationError, REFUSED),
