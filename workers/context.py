@@ -106,6 +106,10 @@ class Context:
         """Offers a whole checkpoint for mirroring."""
         self.channel.emit("checkpoint", step=checkpoint.step, path=str(checkpoint.path), files=list(checkpoint.files))
 
+    def stopping(self) -> None:
+        """Says that a request to stop was heard; from here on only the wall time bounds what is left to do."""
+        self.channel.emit("stopping")
+
     def may_publish(self) -> bool:
         """Asks whether the output may still be published, and waits for the answer."""
         self.channel.emit("ask_publish")

@@ -26,8 +26,16 @@ _UNREGISTERED = 422
 _FORGOTTEN_AFTER = 2 * 24 * 3600
 
 
-def run_job(settings: WorkerSettings, job_id: str, shutdown: threading.Event) -> dict[str, Any] | None:
+def run_job(
+    settings: WorkerSettings, job_id: str, shutdown: threading.Event, *, child_module: str = "workers.child"
+) -> dict[str, Any] | None:
     """Claims and runs one job.
+
+    Args:
+        settings: this worker.
+        job_id: from the doorbell.
+        shutdown: set when the worker has to go.
+        child_module: what runs in the child process.
 
     Returns:
         The report sent to the hub; `None` when there was nothing to claim or the lease was lost on the way.
@@ -42,7 +50,10 @@ def run_job(settings: WorkerSettings, job_id: str, shutdown: threading.Event) ->
         try:
             if claim.has_checkpoint:
                 _fetch(hub, scratch, events)
-            child = _start(settings, claim, hub_url, scratch)
+            environment = child_environment(
+                hub_url=hub_url, job_token=claim.job_token, scratch=scratch, threads=settings.threads
+            )
+            child = ChildProcess(scratch / "claim.json", environment, scratch, child_module)
         except StaleAttemptError:
             return None
         report = Supervisor(
@@ -127,13 +138,6 @@ def _fetch(hub: JobClient, scratch: Path, events: EventBuffer) -> None:
         fetch_checkpoints(hub, scratch / "checkpoints", reject)
     except HubAwayError as error:
         reject(f"mirrored checkpoints could not be fetched: {error}")
-
-
-def _start(settings: WorkerSettings, claim: Claim, hub_url: str, scratch: Path) -> ChildProcess:
-    environment = child_environment(
-        hub_url=hub_url, job_token=claim.job_token, scratch=scratch, threads=settings.threads
-    )
-    return ChildProcess(scratch / "claim.json", environment, scratch)
 
 
 def _clean(scratch: Path, report: dict[str, Any] | None) -> None:

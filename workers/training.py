@@ -120,6 +120,8 @@ def train(
             raise JobStoppedError
         if run.due_for_checkpoint():
             run.save()
+    if context.control.stop == "keep":
+        context.stopping()
     return run.finish(resumed_from)
 
 

@@ -82,7 +82,7 @@ def hub(tiny_bert: Path) -> Iterator[HubSimulator]:
 
 
 @pytest.fixture
-def settings(hub: HubSimulator, tmp_path: Path) -> WorkerSettings:
+def worker_settings(hub: HubSimulator, tmp_path: Path) -> WorkerSettings:
     """A worker of that hub."""
     return WorkerSettings(
         hub_url=hub.url,
