@@ -166,7 +166,8 @@ def rest_exception_handler(error: Exception, context: dict[str, Any]) -> Respons
         return None
     set_rollback()
     body = problem_body(domain)
-    if isinstance(error, rest.APIException):
+    # A value that is not acceptable is 422 like every `InvalidError`; 405, 415 and 429 are the framework's own.
+    if isinstance(error, rest.APIException) and not isinstance(error, rest.ValidationError):
         body["status"] = error.status_code
     response = Response(body, status=body["status"], content_type="application/problem+json")
     _common_headers(response, domain)
