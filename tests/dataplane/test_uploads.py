@@ -131,7 +131,7 @@ def test_curl_uploads_a_file_from_disk_and_from_a_pipe(plane: Any, digest: Diges
      (b"123456", 413, "too_large"), (b"x" * 3_000_000, 413, "too_large")],
 )  # fmt: skip
 @pytest.mark.parametrize("chunked", [False, True])
-def test_other_bytes_than_announced_are_refused_and_leave_nothing(  # noqa: PLR0917 (fixtures and parameters)
+def test_other_bytes_than_announced_are_refused_and_leave_nothing(
     plane: Any, digest: Digest, body: bytes, status: int, code: str, chunked: bool
 ) -> None:
     before = plane.objects.keys()

@@ -17,7 +17,7 @@ _PIECE = 65_536
 
 def store_without_end() -> None:
     while True:
-        size = int.from_bytes(os.urandom(3)) // 8
+        size = int.from_bytes(os.urandom(3)) // 16
         object_store_stream(chunks=(os.urandom(min(_PIECE, size - start)) for start in range(0, size, _PIECE)))
         os.write(1, b".")
 
