@@ -26,4 +26,8 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self.get_response(request)
         response.headers.setdefault("X-Request-Id", request_id)
+        if request.method == "HEAD" and not response.streaming and response.content:
+            # The length stays that of the GET (RFC 9110, 9.3.2); servers drop such a body, and complain about it.
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
         return response

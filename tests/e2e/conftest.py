@@ -222,21 +222,39 @@ def make_hub(folder: Path, database_url: str, extra: Mapping[str, str] | None = 
         "PYTHONPATH": str(ROOT),
         **(extra or {}),
     }
-    hub = Hub(folder, url, data_url, environment)
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+    tokens = {name: f"wb_{secrets.token_hex(20)}" for name in PEOPLE}
+    done = subprocess.run(
+        [sys.executable, "-c", _PREPARE],
+        input=json.dumps({"tokens": tokens, "organization": ORGANIZATION, "roles": ROLES, "password": PASSWORD}),
         env=environment,
         cwd=ROOT,
-        check=True,
         capture_output=True,
+        text=True,
+        check=False,
     )
-    hub.manage("license", "load")
-    for name in PEOPLE:
-        hub.manage("user", "create", name)
-    hub.manage("org", "create", ORGANIZATION)
-    for name, role in ROLES.items():
-        hub.manage("org", "member", "add", ORGANIZATION, name, "--role", role)
-    return hub
+    assert done.returncode == 0, done.stderr
+    return Hub(folder, url, data_url, environment, tokens={(name, "write"): secret for name, secret in tokens.items()})
+
+
+# One process for all of it: each call of the command line costs a start of Django.
+_PREPARE = """
+import json, sys
+import django
+django.setup()
+from django.core.management import call_command
+from registry.accounts import services
+from registry.licensing.services import licenses_load
+
+wanted = json.load(sys.stdin)
+call_command("migrate", verbosity=0)
+licenses_load()
+people = {name: services.user_create(username=name, password=wanted["password"]) for name in wanted["tokens"]}
+for name, secret in wanted["tokens"].items():
+    services.token_create(user=people[name], name="e2e-write", role="write", value=secret)
+organization = services.organization_create(name=wanted["organization"], creator=None)
+for name, role in wanted["roles"].items():
+    services.membership_set(organization=organization, user=people[name], role=role)
+"""
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,9 @@ def raises(kind, call, *words):
     except kind as error:
         text = str(error)
         for word in words:
+            if word.isdigit() and len(word) == 3:
+                assert error.response.status_code == int(word), (word, text)
+                continue
             assert word in text, (word, text)
         return error
     raise AssertionError(f"{kind.__name__} was not raised")
@@ -85,7 +88,7 @@ def test_a_repository_is_created_once_and_deleted(script: Script) -> None:
         assert url.repo_id == NAME and url.repo_type == "model", url
         assert str(url) == f"{os.environ['HF_ENDPOINT']}/{NAME}"
         assert api.create_repo(NAME.upper().replace("ALICE", "alice"), exist_ok=True).repo_id == NAME
-        error = raises(HfHubHTTPError, lambda: api.create_repo(NAME), "409 Client Error", "already created")
+        error = raises(HfHubHTTPError, lambda: api.create_repo(NAME), "409", "already created")
         assert [c.title for c in api.list_repo_commits(NAME)] == ["initial commit"]
         assert api.list_repo_files(NAME) == [".gitattributes"]
         for kind in ("dataset", "space"):
@@ -96,7 +99,7 @@ def test_a_repository_is_created_once_and_deleted(script: Script) -> None:
             api.delete_repo(NAME, repo_type=kind)
             assert not api.repo_exists(NAME, repo_type=kind)
         api.delete_repo(NAME)
-        raises(RepositoryNotFoundError, lambda: api.delete_repo(NAME), "404 Client Error")
+        raises(RepositoryNotFoundError, lambda: api.delete_repo(NAME), "404")
         api.delete_repo(NAME, missing_ok=True)
         raises(RepositoryNotFoundError, lambda: api.model_info(NAME))
         """
@@ -396,7 +399,7 @@ def test_a_gated_repository_says_so_and_opens_by_the_owner(script: Script) -> No
         raises(HfHubHTTPError, lambda: bob.auth_check(NAME, write=True), "403")
         raises(HfHubHTTPError, lambda: list(bob.list_pending_access_requests(NAME)), "403")
         api.cancel_access_request(NAME, "bob")
-        raises(GatedRepoError, lambda: bob.hf_hub_download(NAME, "w.txt", cache_dir="bob", force_download=True))
+        raises(GatedRepoError, lambda: bob.hf_hub_download(NAME, "w.txt", cache_dir="again"))
         api.reject_access_request(NAME, "bob", rejection_reason="no")
         assert [r.username for r in api.list_rejected_access_requests(NAME)] == ["bob"]
         api.grant_access(NAME, "carol")
@@ -412,6 +415,8 @@ def test_models_are_found_by_their_card(script: Script) -> None:
     script(
         """
         from huggingface_hub import ModelCard
+        if huggingface_hub.__version__.startswith("2."):
+            raises(RepositoryNotFoundError, lambda: ModelCard("# x").push_to_hub(NAME))
         card = '''---
         license: apache-2.0
         language: [en, de]
@@ -423,7 +428,8 @@ def test_models_are_found_by_their_card(script: Script) -> None:
         # Tiny
         '''
         api.create_repo(NAME)
-        ModelCard(card).push_to_hub(NAME)
+        # `ModelCard.push_to_hub` of 1.x first validates at a fixed public address, whatever the endpoint.
+        api.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id=NAME)
         info = api.model_info(NAME)
         assert info.card_data.license == "apache-2.0" and info.pipeline_tag == "text-classification", info
         assert {"license:apache-2.0", "tiny-proof", "en"} <= set(info.tags), info.tags
@@ -441,7 +447,9 @@ def test_models_are_found_by_their_card(script: Script) -> None:
         expanded = next(m for m in api.list_models(author="alice", expand=["gated", "sha"]) if m.id == NAME)
         assert expanded.sha == info.sha and expanded.gated is False and expanded.tags is None
         assert len(list(api.list_models(limit=2))) <= 2
-        raises(Exception, lambda: ModelCard("---\\nlicense: [\\n---\\n").push_to_hub(NAME), "nvalid")
+        broken = b"---\\nlicense: [\\n---\\n"
+        raises(ValueError, lambda: api.upload_file(path_or_fileobj=broken, path_in_repo="README.md", repo_id=NAME),
+            "Invalid metadata in README.md")
         assert "license" in api.get_model_tags()
         """
     )

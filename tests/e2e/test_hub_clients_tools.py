@@ -50,7 +50,7 @@ def test_the_hf_command_uploads_downloads_and_knows_who_asks(command: Command, t
     assert (tmp_path / "down" / "sub" / "w.bin").read_bytes() == (source / "sub" / "w.bin").read_bytes()
     command("hf", "download", "alice/by-hf", "b.txt", "--revision", "side", "--local-dir", str(tmp_path / "side"))
     assert (tmp_path / "side" / "b.txt").read_text() == "text"
-    assert "alice/by-hf" in command("hf", "models", "ls", "--author", "alice").stdout
+    assert "alice/by-hf" in command("hf", "models", "ls", "--author", "alice", "--no-truncate").stdout
     command("hf", "repos", "delete", "alice/by-hf", "--yes")
     assert command("hf", "download", "alice/by-hf", code=None).returncode != 0
 
@@ -149,8 +149,8 @@ def test_curl_reads_ranges_and_resumes(command: Command, hub: Hub, weights: tupl
     assert (tmp_path / "range.bin").read_bytes() == data[100:200]
     command("curl", "-sSfL", "-r", "2-4", f"{hub.url}/{name}/resolve/main/small.txt", "-o", "small", user=None)
     assert (tmp_path / "small").read_text() == "234"
-    command("curl", "-sSfLOJ", f"{url}?download=true", user=None)
-    assert (tmp_path / "w.bin").exists()
+    command("curl", "-sSfLOJ", "--output-dir", "named", "--create-dirs", f"{url}?download=true", user=None)
+    assert (tmp_path / "named" / "w.bin").read_bytes() == data
     beyond = command("curl", "-s", "-r", "10-", "-o", "/dev/null", "-w", "%{http_code} %header{content-range}",
                      f"{hub.url}/{name}/resolve/main/small.txt", user=None)  # fmt: skip
     assert beyond.stdout == "416 bytes */10"

@@ -81,7 +81,7 @@ def commit(call: Call) -> Call:
 def publish(db: None) -> Callable[..., Repository]:
     """Returns `publish(alice, "m", {"a.txt": b"…"}, large={"w.bin": b"…"}, type="model", private=False, gated="")`."""
 
-    def make(  # noqa: PLR0913 (a fixture's factory)
+    def make(
         owner: User,
         name: str,
         files: dict[str, bytes] | None = None,
