@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -39,8 +39,9 @@ SIZES: Final[Mapping[str, tuple[str, tuple[int | None, int | None]]]] = MappingP
 _ACCESS: Final = {"open": "Open", "gated": "Asks first"}
 _MAX_TEXT: Final = 100
 _LANGUAGES: Final = {
-    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese", "nl": "Dutch",
-    "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "ru": "Russian", "ar": "Arabic", "hi": "Hindi", "pl": "Polish",
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
+    "nl": "Dutch", "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "ru": "Russian", "ar": "Arabic", "hi": "Hindi",
+    "pl": "Polish",
     "cs": "Czech", "tr": "Turkish", "uk": "Ukrainian", "sv": "Swedish", "code": "Code", "multilingual": "Multilingual",
 }  # fmt: skip
 
@@ -124,6 +125,11 @@ class Question:
         pairs += [(key, value) for key, value in more.items() if value]
         return f"/{self.type}s" + (f"?{urlencode(pairs)}" if pairs else "")
 
+    def without(self, name: str, rest: tuple[str, ...] | str) -> Question:
+        """Returns the question with one field replaced."""
+        changed: dict[str, Any] = {name: rest}
+        return dataclasses.replace(self, **changed)
+
     def parts(self) -> Iterator[tuple[str, str, Question]]:
         """Yields (title, label, the question without it) of each active filter."""
         titles = {"search": "Search", "author": "Owner", "task": "Task", "library": "Library", "category": "License"}
@@ -133,9 +139,9 @@ class Question:
             if isinstance(value, tuple):
                 for part in value:
                     rest = tuple(item for item in value if item != part)
-                    yield title, label_of(name, part), dataclasses.replace(self, **{name: rest})
+                    yield title, label_of(name, part), self.without(name, rest)
             elif value:
-                yield title, label_of(name, value), dataclasses.replace(self, **{name: ""})
+                yield title, label_of(name, value), self.without(name, "")
 
 
 def question_of(type: str, query: QueryDict) -> Question:  # noqa: A002 (the domain's word)

@@ -69,7 +69,7 @@ def _ends(lowest: float, highest: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A loss curve: paths in a box of 100 × 60, and the labels beside it."""
+    """A loss curve: paths in a box of 100 by 60, and the labels beside it."""
 
     raw: str
     line: str
@@ -130,8 +130,10 @@ def _smoothed(values: Sequence[float]) -> list[float]:
 
 
 def _round_up(value: float) -> float:
-    """Returns the next of 1, 2, 2.5, 5 times a power of ten, so that four grid lines fall on round numbers."""
+    """Returns the next factor whose quarters are round numbers, times a power of ten."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next((power * factor for factor in (1, 2, 2.5, 4, 5) if value <= power * factor), power * 10)
+    return next(
+        (power * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8) if value <= power * factor), power * 10
+    )

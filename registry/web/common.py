@@ -1,9 +1,9 @@
-"""What many pages share: addresses, sign-in first, the answer to a form, reading an untrusted number."""
+"""What many pages share: addresses, sign-in first, who is signed in, the answer to a form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from registry.errors import DeniedError, DomainError
+from registry.errors import AuthenticationError, DeniedError, DomainError
 from registry.http import PrincipalRequest
 from registry.repositories.names import RepoId
 
@@ -29,18 +29,26 @@ def page_url(type: str, full_name: str, *parts: str) -> str:  # noqa: A002 (the 
 def signed_in(
     view: Callable[Concatenate[PrincipalRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Sends visitors to the sign-in page and back; a token, which may be narrower than its owner, opens no such page."""
+    """Sends visitors to the sign-in page and back; a token, narrower than its owner, opens no such page."""
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        typed = cast(PrincipalRequest, request)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        typed = cast("PrincipalRequest", request)
         if not typed.principal.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if typed.principal.token_id is not None:
             raise DeniedError("this page needs a signed-in session; use the API with a token")
         return view(typed, *args, **kwargs)
 
+    update_wrapper(guarded, view)
     return guarded
+
+
+def user_id(request: PrincipalRequest) -> int:
+    """Returns the signed-in user's key; only views behind `signed_in` may ask."""
+    key = request.principal.user_id
+    if key is None:
+        raise AuthenticationError("sign in first")
+    return key
 
 
 def safe_next(request: HttpRequest, fallback: str = "/") -> str:
@@ -49,7 +57,7 @@ def safe_next(request: HttpRequest, fallback: str = "/") -> str:
     return target if url_has_allowed_host_and_scheme(target, {request.get_host()}) else fallback
 
 
-def form_errors_add(form: BaseForm, error: DomainError, *, fields: dict[str, str] | None = None) -> None:
+def form_errors_add(form: BaseForm, error: DomainError, *, fields: Mapping[str, str] | None = None) -> None:
     """Puts a domain error on the fields of a form that it names; the rest stands above the form.
 
     Args:

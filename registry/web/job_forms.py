@@ -80,7 +80,8 @@ class FinetuneForm(JobForm):
     )
     visibility = forms.ChoiceField(label="Visibility", choices=[("private", "Private"), ("public", "Public")])
     field_order = (
-        "model", "dataset", "text_column", "label_column", "method", "epochs", "max_length", "output", "visibility", "minutes", "purpose",
+        "model", "dataset", "text_column", "label_column", "method", "epochs", "max_length",
+        "output", "visibility", "minutes", "purpose",
     )  # fmt: skip
 
     @property

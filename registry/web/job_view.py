@@ -17,6 +17,7 @@ from registry.web.charts import Chart, Scale, loss_chart, number, scale_of
 from registry.web.weighing import WORDS, tone_of
 
 _LINE = (State.QUEUED, State.STARTING, State.RUNNING, State.FINALIZING, State.SUCCEEDED)
+_WHAT = {"lora": "LoRA training of", "full": "Full training of", "frozen": "Training of a head on"}
 _LABEL = {
     "accuracy": "Accuracy",
     "f1_macro": "Macro F1",
@@ -87,6 +88,8 @@ class JobView:
     settings: list[tuple[str, str]]
     last_event_id: int
     title: str
+    what: str
+    speed: str | None
     step: int
     total_steps: int | None
     points: dict[str, Any]
@@ -143,6 +146,8 @@ def job_view(job: Job) -> JobView:
         settings=_settings(job),
         last_event_id=last or 0,
         title=_title(job),
+        what=_WHAT.get((job.spec.get("method") or {}).get("name", ""), "Evaluation of"),
+        speed=_speed(job),
         step=curve.steps[-1]["step"] if curve.steps else 0,
         total_steps=curve.total_steps,
         points=_points(curve),
@@ -166,6 +171,13 @@ def _points(curve: selectors.LossCurve) -> dict[str, Any]:
 def metric_label(name: str) -> str:
     """Returns a metric or baseline in words."""
     return _LABEL.get(name, name.replace("_", " ").capitalize())
+
+
+def _speed(job: Job) -> str | None:
+    """Returns rows a second as the last step told."""
+    last = JobEvent.objects.filter(job=job, kind="step").order_by("-pk").values_list("payload", flat=True).first()
+    value = number((last or {}).get("samples_per_second"))
+    return None if value is None else f"{value:.3g}"
 
 
 def _title(job: Job) -> str:

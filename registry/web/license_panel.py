@@ -31,6 +31,13 @@ _ACTION: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+_MAIN_TITLE: Final[Mapping[str, str]] = {
+    "open": "Under its license",
+    "click-through": "After accepting",
+    "request": "On request",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OfferView:
     """One way to get the repository, with the button that starts it."""
@@ -41,9 +48,16 @@ class OfferView:
     url: str
 
     @property
-    def satisfied(self) -> bool:
-        """True if the viewer may use it under this offer now."""
-        return self.answer.verdict == "allow"
+    def title(self) -> str:
+        """The offer's name; the main one, which has none, is called by how it is obtained."""
+        return self.answer.title if self.answer.offer_id is not None else _MAIN_TITLE[self.answer.acquisition]
+
+    @property
+    def sentence(self) -> str:
+        """What it takes, or that it is there."""
+        if self.answer.verdict != "allow":
+            return self.answer.sentence
+        return "free, nothing to accept" if self.answer.acquisition == "open" else "yours to use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,9 @@ class LicensePanel:
     def _offer(self, answer: OfferAnswer) -> OfferView:
         current = self.decision.allowed and answer.offer_id == self.decision.offer_id
         label, target = _ACTION.get(answer.acquisition, ("See", ""))
-        if answer.verdict == "allow":
+        if answer.verdict == "needs-acceptance" and self.principal.is_authenticated:
+            label, target = _ACTION["click-through"]
+        elif answer.verdict == "allow":
             label, target = "Use", "#use"
         elif not self.principal.is_authenticated and not answer.contact_url:
             label, target = "Sign in", f"/accounts/login/?next={self.page}/license"
@@ -117,7 +133,7 @@ class LicensePanel:
     @cached_property
     def access_request(self) -> AccessRequest | None:
         """The viewer's own request, if there is one."""
-        if not self.principal.is_authenticated:
+        if self.principal.user_id is None:
             return None
         return AccessRequest.objects.filter(repository=self.repository, user_id=self.principal.user_id).first()
 

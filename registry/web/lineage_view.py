@@ -69,6 +69,8 @@ class Drawing:
     right: tuple[Box, ...]
     edges: tuple[str, ...]
     sentence: str
+    shift: int
+    arrows: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,14 @@ def _draw(repository: Repository, license_name: str, up: Sequence[Ancestor], dow
     edges += [_edge(own.x + own.width, own.middle, box.x - 9, box.middle) for box in right]
     names = ", ".join(f"{item.relation.lower()} {item.name}" for item in direct) or "nothing on record"
     sentence = f"{repository.full_name}: {names}. {len(down)} derive from it. The table below says the same."
-    return Drawing(height, left, own, right, tuple(edges), sentence)
+    # With one side empty, the rest moves to the middle.
+    shift = 140 if not right else -140 if not left else 0
+    arrows = [_arrow(own.x, own.middle)] * bool(left) + [_arrow(box.x, box.middle) for box in right]
+    return Drawing(height, left, own, right, tuple(edges), sentence, shift, tuple(arrows))
+
+
+def _arrow(x: int, y: int) -> str:
+    return f"M{x - 9} {y - 5}l9 5-9 5z"
 
 
 def _limited(texts: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -22,9 +22,15 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 MAX_LENGTH: Final = 400_000  # characters; beyond that a page shows the rest as a raw file only
 
 _TAGS: Final = frozenset(
-    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img input ins kbd li mark ol p picture "
-    "pre s samp section small source span strong sub summary sup table tbody td tfoot th thead tr u ul var".split()
-)
+    {
+        "a", "abbr", "b", "blockquote", "br", "code", "dd", "del", "details",
+        "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5",
+        "h6", "hr", "i", "img", "input", "ins", "kbd", "li", "mark",
+        "ol", "p", "picture", "pre", "s", "samp", "section", "small", "source",
+        "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot",
+        "th", "thead", "tr", "u", "ul", "var",
+    }
+)  # fmt: skip
 _ATTRIBUTES: Final = {
     "*": {"id", "title", "lang", "dir"},
     "a": {"href"},
@@ -42,6 +48,8 @@ _LANGUAGE: Final = re.compile(r"^language-[A-Za-z0-9_+.#-]{1,40}$")
 _ALIGN: Final = re.compile(r'style="text-align:(left|center|right)"')
 _HEADING: Final = re.compile(r"<(/?)h([1-6])\b")
 _PRE: Final = re.compile(r"<pre>")
+_IMG: Final = re.compile(r"<img\b[^>]*>")
+_ALT: Final = re.compile(r'\balt="([^"]*)"')
 _TABLE: Final = re.compile(r"<table>(.*?)</table>", re.DOTALL)
 
 
@@ -88,11 +96,21 @@ def render(text: str, base: Base, *, heading_shift: int = 1) -> str:
         strip_comments=True,
     )
     html = _HEADING.sub(lambda match: f"<{match[1]}h{min(6, int(match[2]) + heading_shift)}", html)
+    html = _IMG.sub(_described, html)
     html = _PRE.sub('<pre tabindex="0">', html)
     html = _TABLE.sub(
         r'<div class="scroll-x" tabindex="0" role="region" aria-label="Table"><table>\1</table></div>', html
     )
     return html + ("<p><em>The document is longer; the rest is in the raw file.</em></p>" if cut else "")
+
+
+def _described(match: re.Match[str]) -> str:
+    """Gives an image the alternative text it lacks; one that may not be loaded leaves its words."""
+    tag = match[0]
+    alt = _ALT.search(tag)
+    if "src=" not in tag:
+        return f'<span class="no-image">[image{f": {alt[1]}" if alt is not None and alt[1] else ""}]</span>'
+    return tag if alt is not None else tag.replace("<img", '<img alt=""', 1)
 
 
 def _attribute(tag: str, name: str, value: str, base: Base) -> str | None:

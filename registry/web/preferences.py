@@ -1,4 +1,4 @@
-"""What a visitor set for these pages alone: theme and purpose, each in a cookie that holds one word of a closed list."""
+"""What a visitor set for these pages alone: theme and purpose, each a cookie with one word of a closed list."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class RepositoryPage:
         return {"page": self, "repository": self.repository, "profile": self.profile, "section": self.section, **extra}
 
 
-def open_page(
+def open_page(  # noqa: PLR0913 (an address has four parts)
     request: PrincipalRequest,
     type: str,  # noqa: A002 (the domain's word)
     owner: str,

@@ -1,4 +1,4 @@
-"""Results that a card declares (`model-index`), as rows of a table. Cards are written by strangers: nothing here raises."""
+"""Results that a card declares (`model-index`) as rows of a table. Strangers write cards: nothing here raises."""
 
 from __future__ import annotations
 

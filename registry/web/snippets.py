@@ -72,7 +72,10 @@ def _common(repository: Repository, prefix: str) -> list[Snippet]:
     argument = ', repo_type="dataset"' if prefix else ""
     bearer = ' -H "Authorization: Bearer $HF_TOKEN"' if repository.is_private or repository.gated else ""
     address = f"{settings.PUBLIC_URL}/{prefix}{name}/resolve/main/README.md"
-    snapshot = f'{_python_endpoint()}from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{name}"{argument})'
+    snapshot = (
+        f"{_python_endpoint()}from huggingface_hub import snapshot_download\n\n"
+        f'folder = snapshot_download("{name}"{argument})'
+    )
     return [
         Snippet("hf", "Command line", f"{_endpoint()}{_token(repository)}\nhf download {name}{kind}"),
         Snippet("hub", "Python", snapshot),

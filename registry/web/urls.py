@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from registry.web.views import decisions, files, home, jobs, licenses, licensing, owners, preferences, repositories
+from registry.web.views import (
+    decisions,
+    files,
+    home,
+    jobs,
+    licenses,
+    licensing,
+    owners,
+    preferences,
+    repositories,
+    settings,
+)
 from registry.web.views import repository_list as lists
 from registry.web.views import requests as access_requests
-from registry.web.views import settings
 
 app_name = "web"
 

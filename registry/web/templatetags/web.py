@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -11,9 +12,10 @@ from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
+from registry.licensing.models import License
 from registry.repositories.models import Repository
 from registry.web.common import page_url
 from registry.web.job_view import metric_label
@@ -33,6 +35,9 @@ _STEPS: Final = (
     (730 * _DAY, 30 * _DAY, "month"),
 )
 _THOUSAND: Final = 1000.0
+_BADGE: Final = 24  # letters that fit the column of a list
+_TICKS: Final = re.compile(r"`([^`]+)`")
+_LEGAL_TAILS: Final = (" Agreement", " License", " Community", " Software", " International", " Public")
 
 
 @cache
@@ -191,4 +196,32 @@ def duration(seconds: float) -> str:
 @register.filter
 def clause(text: str) -> str:
     """Returns a clause as lawyers write it: a bare number gets its sign, words stay words."""
-    return f"§{text}" if text[:1].isdigit() else text
+    parts = [part.strip() for part in text.split(";") if part.strip()]
+    return ", ".join(f"§{part}" if part[:1].isdigit() else part for part in parts)
+
+
+@register.filter
+def license_short(row: License) -> str:
+    """Returns a license in a few words for a badge: its SPDX id, else its name without the legal tail."""
+    name = row.spdx or row.name
+    for tail in _LEGAL_TAILS:
+        name = name.removesuffix(tail)
+    return name if len(name) <= _BADGE else f"{name[: _BADGE - 1].rstrip()}…"
+
+
+@register.filter
+def unnamed(text: str, row: License | None) -> str:
+    """Returns a decision's sentence without the name of the license that stands beside it."""
+    return text.removeprefix(f"{row.name}: ") if row is not None else text
+
+
+@register.filter
+def ticks(text: str) -> SafeString:
+    """Renders what stands in backticks as code; everything is escaped first."""
+    return mark_safe(_TICKS.sub(r"<code>\1</code>", escape(text)))  # noqa: S308 (escaped in the same line)
+
+
+@register.filter
+def yes(value: object) -> object:
+    """Returns an answer of a form as people give it: a tick is a yes."""
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value

@@ -7,15 +7,15 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from registry.access.services import authorize_preview
 from registry.accounts.models import AccessToken, Purpose
 from registry.accounts.principal import Principal
-from registry.access.services import authorize_preview
 from registry.errors import NotFoundError
 from registry.http import PrincipalRequest
 from registry.licensing.models import DecisionRecord
 from registry.repositories.models import Repository
 from registry.repositories.selectors import may
-from registry.web.common import signed_in
+from registry.web.common import signed_in, user_id
 from registry.web.weighing import Weighing, tone_of
 
 _PAGE = 30
@@ -35,12 +35,12 @@ def _visible(principal: Principal) -> QuerySet[DecisionRecord]:
 def decision_list(request: PrincipalRequest) -> HttpResponse:
     """Lists one's own recent decisions, refusals first to be found."""
     only = request.GET.get("show", "")
-    rows = DecisionRecord.objects.filter(user_id=request.principal.user_id).select_related("repository__namespace")
+    rows = DecisionRecord.objects.filter(user_id=user_id(request)).select_related("repository__namespace")
     if only == "refused":
         rows = rows.exclude(verdict="allow")
     start = _number(request.GET.get("from", ""))
     items = list(rows.order_by("-last_at", "-pk")[start : start + _PAGE + 1])
-    tokens = dict(AccessToken.objects.filter(user_id=request.principal.user_id).values_list("pk", "name"))
+    tokens = dict(AccessToken.objects.filter(user_id=user_id(request)).values_list("pk", "name"))
     entries = [
         (item, tone_of(item.verdict, warned=_warned(item)), tokens.get(item.token_id or 0, ""))
         for item in items[:_PAGE]

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from registry.access.services import require
+from registry.catalogue.cards import parse_card
 from registry.http import PrincipalRequest
 from registry.repositories import selectors, trees
 from registry.repositories.errors import RevisionNotFoundError
@@ -96,7 +97,7 @@ def blob(request: PrincipalRequest, type: str, owner: str, name: str, rest: str)
         paths=(place.path,),
     )
     shown = blobs.shown(entry, plain="plain" in request.GET)
-    html = markdown.render(shown.text, _base(page, place)) if shown.kind == "document" else ""
+    html = markdown.render(parse_card(shown.text).body, _base(page, place)) if shown.kind == "document" else ""
     touched = selectors.last_commits(page.repository, place.oid, [entry]).get(entry.path)
     context = page.context(
         place=place, entry=entry, shown=shown, html=html, touched=touched, lines=shown.text.count("\n") + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -82,7 +82,7 @@ def job_new(request: PrincipalRequest) -> HttpResponse:
         try:
             if "submit" in request.POST:
                 queued = services.job_request(principal=request.principal, spec=spec)
-                return redirect("web:job", cast(Job, queued.job).pk)
+                return redirect("web:job", _queued(queued.job).pk)
             result = services.job_request(principal=request.principal, spec=spec, dry_run=True)
         except GateDeniedError as error:
             decision = error.details["decision"]
@@ -102,6 +102,13 @@ def job_new(request: PrincipalRequest) -> HttpResponse:
     return render(request, "web/job_new.html", context, status=status)
 
 
+def _queued(job: Job | None) -> Job:
+    """Returns the job of a request that was not a dry run."""
+    if job is None:
+        raise DomainError("the request was checked, but no job was queued: send it again")
+    return job
+
+
 def _form(request: PrincipalRequest, kind: str) -> FinetuneForm | EvaluateForm:
     """Returns the form: filled from a post, or from what the address already says (base, dataset)."""
     made = FinetuneForm if kind == "finetune" else EvaluateForm
@@ -111,7 +118,7 @@ def _form(request: PrincipalRequest, kind: str) -> FinetuneForm | EvaluateForm:
 
 
 def _initial(query: QueryDict, request: PrincipalRequest, kind: str) -> dict[str, str]:
-    initial = {name: query[name] for name in ("model", "dataset") if name in query}
+    initial = {name: str(query[name]) for name in ("model", "dataset") if name in query}
     if kind == "finetune" and "model" in initial:
         initial["output"] = f"{request.principal.username}/{initial['model'].rpartition('/')[2]}-tuned"
     purpose = purpose_of(request)

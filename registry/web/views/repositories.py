@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from registry.access.services import authorize_preview
 from registry.accounts.selectors import organizations_of
 from registry.catalogue.cards import parse_card
+from registry.catalogue.publishing import repository_publish
 from registry.errors import DomainError
 from registry.http import PrincipalRequest
 from registry.repositories.models import Gating, Repository, Visibility
-from registry.catalogue.publishing import repository_publish
 from registry.repositories.services import repository_delete, repository_update
 from registry.repositories.trees import blob_bytes
 from registry.web import markdown

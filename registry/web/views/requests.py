@@ -12,7 +12,7 @@ from registry.http import PrincipalRequest
 from registry.licensing.models import AccessRequest
 from registry.licensing.services import access_request_decide
 from registry.repositories.selectors import may
-from registry.web.common import done, refused, signed_in
+from registry.web.common import done, refused, signed_in, user_id
 
 _LIMIT = 100
 _STATES = (("pending", "Waiting"), ("accepted", "Approved"), ("rejected", "Denied"))
@@ -38,7 +38,7 @@ def request_list(request: PrincipalRequest) -> HttpResponse:
         .filter(status__in=_WITH.get(state, (state,)))
         .order_by("created_at" if state == "pending" else "-decided_at")
     )
-    asked = AccessRequest.objects.filter(user_id=request.principal.user_id).select_related("repository__namespace")
+    asked = AccessRequest.objects.filter(user_id=user_id(request)).select_related("repository__namespace")
     mine = [item for item in asked.order_by("-created_at")[:_LIMIT] if may(request.principal, item.repository, "read")]
     context = {"requests": rows[:_LIMIT], "state": state, "states": _STATES, "mine": mine}
     return render(request, "web/request_list.html", context)

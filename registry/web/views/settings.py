@@ -15,7 +15,7 @@ from registry.accounts import selectors, services
 from registry.accounts.models import AccessToken, Environment, Purpose, TokenRole, User
 from registry.errors import DomainError, NotFoundError
 from registry.http import PrincipalRequest
-from registry.web.common import done, form_errors_add, signed_in
+from registry.web.common import done, form_errors_add, signed_in, user_id
 
 _EXPIRY = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Never"))
 
@@ -68,7 +68,7 @@ class TokenForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def profile(request: PrincipalRequest) -> HttpResponse:
     """Shows and changes one's name and default purpose."""
-    user = User.objects.get(pk=request.principal.user_id)
+    user = User.objects.get(pk=user_id(request))
     initial = {"full_name": user.full_name, "default_purpose": user.default_purpose}
     form = ProfileForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
@@ -107,7 +107,7 @@ def _token_create(request: PrincipalRequest, form: TokenForm) -> tuple[AccessTok
     data = form.cleaned_data
     try:
         return services.token_create(
-            user=User.objects.get(pk=request.principal.user_id),
+            user=User.objects.get(pk=user_id(request)),
             name=data["name"],
             role=data["role"],
             organization=selectors.organization_get(data["organization"]) if data["organization"] else None,

@@ -20,7 +20,7 @@
   const roundUp = (value) => {
     if (!(value > 0)) return 1;
     const power = 10 ** Math.floor(Math.log10(value));
-    return power * ([1, 2, 2.5, 4, 5].find((factor) => value <= power * factor) || 10);
+    return power * ([1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8].find((factor) => value <= power * factor) || 10);
   };
   const path = (list) => (list.length ? "M" + list.map(([x, y]) => `${x.toFixed(1)} ${Math.max(0, y).toFixed(1)}`).join("L") : "");
 
