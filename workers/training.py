@@ -181,15 +181,20 @@ class _Run:
     def _gradients_with_half(self, rows: list[int]) -> float:
         """Repeats the step with half the micro batch, once per run: the sum over parts stays the same batch."""
         if self.progress.halved or self.progress.micro_batch == 1:
-            raise JobFailedError(
-                FailureCode.OOM_GPU, f"the GPU ran out of memory with micro batches of {self.progress.micro_batch}"
-            )
+            raise self._out_of_memory()
         self.progress.halved = True
         self.progress.micro_batch = max(1, self.progress.micro_batch // 2)
         torch.cuda.empty_cache()
         self.context.warn("oom_gpu", f"out of GPU memory: continuing with micro batches of {self.progress.micro_batch}")
         self.context.resolved({"train.micro_batch": self.progress.micro_batch})
-        return self._gradients(rows)
+        try:
+            return self._gradients(rows)
+        except torch.OutOfMemoryError as error:
+            raise self._out_of_memory() from error
+
+    def _out_of_memory(self) -> JobFailedError:
+        size = self.progress.micro_batch
+        return JobFailedError(FailureCode.OOM_GPU, f"the GPU ran out of memory with micro batches of {size}")
 
     def _rows_of(self, step: int) -> list[int]:
         """Returns the row numbers of a step's effective batch: a slice of the epoch's own permutation."""

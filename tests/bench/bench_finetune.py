@@ -70,6 +70,7 @@ def run_method(hub: HubSimulator, folder: Path, method: str, epochs: float | Non
     return {
         "method": method,
         "seconds": round(time.monotonic() - started, 1),
+        "cpu_seconds": json.loads(hub.commits[-1]["weighbridge.json"] or b"")["run"]["cpu_seconds"],
         "phases_at": phases,
         "peak_memory_mb": round(report["peak_memory_bytes"] / 1e6),
         "metrics": {
@@ -122,7 +123,10 @@ def main() -> None:
             figures = run_method(hub, folder, method, arguments.epochs)
             if method == "full" and not arguments.no_script:
                 script = run_script(folder, model, arguments.epochs)
-                figures["ratio_to_plain_script"] = round(figures["seconds"] / script["seconds"], 3)
+                # Processor time is the fairer figure where other work shares the cores.
+                figures["ratio_to_plain_script"] = {
+                    name: round(figures[name] / script[name], 3) for name in ("seconds", "cpu_seconds")
+                }
                 print(json.dumps(script), flush=True)
             print(json.dumps(figures), flush=True)
 
