@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -27,6 +28,7 @@ from registry.http_errors import error_response
 
 _MACHINE_NAMESPACES = frozenset({"hub", "api"})
 _SESSION_ONLY = ("/admin/", "/accounts/")
+_TOUCH_SECONDS = 60
 
 
 class PrincipalMiddleware:
@@ -93,7 +95,8 @@ def _from_token(request: HttpRequest, credentials: Credentials) -> Principal:
     # A header is never sent by a browser on another site's behalf, so there is nothing for CSRF to protect.
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # noqa: SLF001 (Django's own switch)
     principal = principal_for_secret(credentials.secret)
-    if principal.token_id is not None:
+    # An UPDATE takes SQLite's write lock even where no row matches, so most requests must not make one at all.
+    if principal.token_id is not None and cache.add(f"token-touch:{principal.token_id}", 1, _TOUCH_SECONDS):
         token_touch(token_id=principal.token_id)
     return replace(principal, client=client_of(request))
 
