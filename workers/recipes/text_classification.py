@@ -19,7 +19,7 @@ from workers import devices
 from workers.context import Context
 from workers.data.download import DatasetSource, fetch_model
 from workers.data.labelled_text import Rows, check_overlap, hold_out, label_names, label_numbers, report
-from workers.data.tokens import tokenize
+from workers.data.tokens import TokenRows, tokenize
 from workers.failures import FailureCode, JobFailedError, JobStoppedError
 from workers.methods.frozen import FrozenLearner
 from workers.methods.learner import Learner, TextLearner, predict
@@ -87,7 +87,8 @@ def run(context: Context) -> dict[str, Any]:
 
     context.phase("evaluating")
     learner.publishable()  # LoRA: what is measured from here on is the merged model that will be published
-    predicted = learner_predictions(learner)
+    logits = learner.evaluate(_EVALUATION_BATCH)
+    predicted = predictions_of(logits)
     final = measure(spec.evaluation.metrics, data.labels, predicted, len(data.names), seed=spec.train.seed)
     context.channel.emit("eval", step=outcome.steps, epoch=spec.train.epochs, metrics=_values(final), phase="final")
     results = Results(
@@ -102,7 +103,8 @@ def run(context: Context) -> dict[str, Any]:
     metrics = metrics_report(results, data, predicted)
 
     folder = context.folder("output")
-    save_model(folder, learner, tokenizer, data, spec)
+    checked = tokenize(tokenizer, data.evaluation.texts[:_RELOADED_ROWS], spec.train.max_length)
+    save_model(folder, learner.publishable(), tokenizer, checked, logits)
     write_documents(folder, context, results, metrics=metrics, outcome=outcome, settled=settled, device=device)
     return {"metrics": metrics, "stopped": outcome.stopped, "output_commit": publish(context, folder, spec)}
 
@@ -217,20 +219,20 @@ def make_plan(spec: FinetuneSpec, settled: dict[str, Any]) -> Plan:
 # --- evaluate ------------------------------------------------------------------------------------------------
 
 
-def learner_predictions(learner: Learner) -> Labels:
-    """Returns the predicted class of every evaluation row."""
-    return np.asarray(learner.evaluate(_EVALUATION_BATCH).argmax(dim=-1).numpy(), dtype=np.int64)
+def predictions_of(logits: torch.Tensor) -> Labels:
+    """Returns the predicted class of every row."""
+    return np.asarray(logits.argmax(dim=-1).numpy(), dtype=np.int64)
 
 
 def measure_learner(learner: Learner, spec: FinetuneSpec, data: Data) -> dict[str, Measurement]:
     """Returns the metrics of the learner as it is, with intervals."""
-    return _measured(spec, data, learner_predictions(learner))
+    return _measured(spec, data, predictions_of(learner.evaluate(_EVALUATION_BATCH)))
 
 
 def quick_scores(learner: Learner, spec: FinetuneSpec, data: Data) -> Scores:
     """Returns the metrics without intervals, and the loss: what the curves show."""
     logits = learner.evaluate(_EVALUATION_BATCH)
-    predicted = np.asarray(logits.argmax(dim=-1).numpy(), dtype=np.int64)
+    predicted = predictions_of(logits)
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels))
     scores = {name: score(name, data.labels, predicted, len(data.names)) for name in spec.evaluation.metrics}
     return {**scores, "loss": float(loss)}
@@ -278,26 +280,27 @@ def _values(metrics: dict[str, Measurement]) -> Scores:
 # --- card and publication --------------------------------------------------------------------------------------
 
 
-def save_model(folder: Path, learner: Learner, tokenizer: Any, data: Data, spec: FinetuneSpec) -> None:
-    """Saves the model and proves that plain transformers, loading it back, gives the learner's own logits.
+def save_model(folder: Path, model: Any, tokenizer: Any, rows: TokenRows, logits: torch.Tensor) -> None:
+    """Saves the model and proves that plain transformers, loading it back, gives the logits that were measured.
+
+    Args:
+        folder: where to.
+        model: what is published.
+        tokenizer: its tokenizer.
+        rows: the first evaluation rows.
+        logits: measured on the evaluation rows, shape (rows, classes).
 
     Raises:
         JobFailedError: `internal` when it does not.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    model = learner.publishable()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     device = next(model.parameters()).device
-    texts = data.evaluation.texts[:_RELOADED_ROWS]
-    rows = tokenize(AutoTokenizer.from_pretrained(folder), texts, spec.train.max_length)
     loaded = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).to(device)
-    found, expected = (
-        predict(loaded, rows, _EVALUATION_BATCH, device),
-        learner.evaluate(_EVALUATION_BATCH)[: len(texts)],
-    )
-    difference = float((found - expected).abs().max())
+    found = predict(loaded, rows, _EVALUATION_BATCH, device)
+    difference = float((found - logits[: len(rows)]).abs().max())
     if not difference <= _RELOAD_TOLERANCE[device.type]:
         raise JobFailedError(
             FailureCode.INTERNAL, f"the saved model gives other logits than the trained one (by {difference:.2g})"
