@@ -89,13 +89,14 @@ def _load_texts(rows: list[License]) -> int:
     missing = {row.pk: row.spdx for row in rows if row.spdx and not row.is_family and row.pk not in held}
     if not missing:
         return 0
-    at_hand = {record["id"]: record["template"] for record in spdx.licenses()}
+    # A record's `template` names a file; `License.template` reads it.
+    at_hand = {record["id"]: spdx.License(record) for record in spdx.licenses()}
     texts = []
     for license_id, name in missing.items():
         # The package predates the suffixes of SPDX 3: `GPL-3.0` there is the text of `GPL-3.0-only`.
-        text = at_hand.get(name) or at_hand.get(name.removesuffix("-only"))
-        if text is not None:
-            texts.append(_text(license_id, text))
+        found = at_hand.get(name) or at_hand.get(name.removesuffix("-only"))
+        if found is not None:
+            texts.append(_text(license_id, found.template))
     LicenseText.objects.bulk_create(texts)
     return len(texts)
 
