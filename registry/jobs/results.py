@@ -143,6 +143,8 @@ def _settle(job: Job, report: Report) -> None:
     if final == State.FAILED:
         job_fail(job, _failure_code(job, report), report.message, **measured)
     elif final in _WITH_OUTPUT:
+        if job.spec["output"] is None and job.state == State.RUNNING:
+            job_move(job, State.FINALIZING)  # with nothing to publish, workers go from measuring to reporting
         if not published:
             raise WorkerMessageError(
                 "`output_commit` must name a commit of the output repository", field="output_commit"
@@ -161,7 +163,7 @@ def _failure_code(job: Job, report: Report) -> str:
 
 def _is_published(job: Job, report: Report) -> bool:
     """True if the commit is the output repository's, or if there is nothing to publish."""
-    if job.spec.get("output") is None:
+    if job.spec["output"] is None:
         return not report.output_commit
     return RepositoryCommit.objects.filter(repository=job.output_id, oid=report.output_commit).exists()
 

@@ -171,8 +171,10 @@ def test_an_evaluation_ends_without_a_commit(
     job = job_request(principal=owner, spec=evaluate).job
     assert job is not None
     attempt = Attempt(job, *claim(job))
-    attempt.advance(State.RUNNING, State.FINALIZING)
+    attempt.advance(State.RUNNING)
     assert attempt.finish(State.SUCCEEDED, metrics=METRICS).state == "succeeded"
+    moves = [event.payload["to"] for event in job.events.filter(kind="state").order_by("pk")]
+    assert moves == ["queued", "starting", "running", "finalizing", "succeeded"]
     assert not LineageEdge.objects.filter(source="confirmed").exists()
 
 
