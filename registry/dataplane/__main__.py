@@ -12,8 +12,8 @@ import sys
 import django
 from aiohttp import web
 
-# Two mebibytes of a body may wait in memory while a thread hashes; below, the loop wakes up too often.
-_READ_BUFFER = 1024 * 1024
+# Twice this much of a body may wait in memory while a thread hashes; with aiohttp's 64 KiB every read would pause.
+_READ_BUFFER = 256 * 1024
 _SHUTDOWN_SECONDS = 3.0
 _BACKLOG = 1024
 

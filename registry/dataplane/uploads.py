@@ -27,7 +27,7 @@ from registry.storage.links import UploadGrant, upload_grant_read
 from registry.storage.services import object_put, object_record
 
 # While a thread hashes and writes one batch, the loop receives the next.
-_BATCH = 1024 * 1024
+_BATCH = 512 * 1024
 _BATCH_CHUNKS = 1024
 # A client that sends nothing for this long is gone; its half-open connection must not hold its upload.
 _IDLE_SECONDS = 120.0
@@ -133,7 +133,7 @@ async def _receive(request: web.Request, threads: Threads, sink: Sink, limit: in
 
 
 async def _read_batch(content: StreamReader) -> list[bytes]:
-    """Returns the next chunks of a body, about a mebibyte; none at its end."""
+    """Returns the next chunks of a body, about half a mebibyte; none at its end."""
     batch: list[bytes] = []
     size = 0
     while size < _BATCH and len(batch) < _BATCH_CHUNKS and not content.at_eof():

@@ -168,7 +168,7 @@ def data_plane(folder: Path) -> Iterator[Plane]:
     migrate = [sys.executable, "manage.py", "migrate", "storage", "-v0", "--skip-checks"]
     subprocess.run(migrate, env=environment, cwd=_ROOT, check=True)
     command = [sys.executable, "-m", "registry.dataplane", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, cwd=_ROOT)
+    process = subprocess.Popen(command, env=environment, cwd=_ROOT, stdout=subprocess.DEVNULL)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/health")
         yield Plane(process.pid, f"http://127.0.0.1:{port}", environment)

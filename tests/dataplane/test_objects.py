@@ -7,12 +7,14 @@ import hashlib
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from registry.storage import links
 
@@ -201,12 +203,30 @@ def test_a_client_that_leaves_in_the_middle_disturbs_nobody(plane: Any, url: str
     assert plane.request("GET", url).body == DATA
 
 
-def test_a_store_without_files_is_streamed_with_ranges(own_plane: Callable[..., Any], settings: Any) -> None:
-    plane = own_plane(WEIGHBRIDGE_OBJECT_STORE_URL="memory://plane")
+@pytest.fixture(params=["memory", "s3"])
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Stores whose bytes are no files of the plane's machine; S3 is moto's server, out of the clients' reach."""
+    if request.param == "memory":
+        yield "memory://plane"
+        return
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="objects")
+    yield f"s3://objects?endpoint={endpoint}&presign=false"
+    server.stop()
+
+
+def test_a_store_without_files_is_streamed_with_ranges(
+    own_plane: Callable[..., Any], settings: Any, store_url: str
+) -> None:
+    plane = own_plane(WEIGHBRIDGE_OBJECT_STORE_URL=store_url, AWS_ACCESS_KEY_ID="key", AWS_SECRET_ACCESS_KEY="secret")
     settings.OBJECT_URL = plane.url
     sha256 = hashlib.sha256(DATA).hexdigest()
     upload = links.upload_link(sha256=sha256, size=len(DATA), repository_id=None, user_id=0)
     assert plane.request("PUT", upload, DATA).status == 200
+    assert plane.temporary_files == []
     url = links.object_link(sha256=sha256, filename="x")
     assert plane.request("GET", url).body == DATA
     assert plane.request("GET", url, headers={"Range": "bytes=1048570-2097160"}).body == DATA[1048570:2097161]
