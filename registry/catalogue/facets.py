@@ -11,15 +11,14 @@ from django.db.models import Count, QuerySet
 
 from registry.accounts.principal import ANONYMOUS, Principal
 from registry.catalogue.models import RepositoryTag
-from registry.catalogue.search import Criteria, search_queryset
+from registry.catalogue.search import Criteria, matches, ordered_ids
 from registry.repositories.models import Repository
-from registry.repositories.selectors import visible_repositories
 
 _TOP = 30
 _TOP_TAGS = 2000
 _LIFETIME_SECONDS = 60
-# Facets inside a search are counted over this many matches; beyond, counts are marked as capped.
-MAX_COUNTED = 10_000
+# Facets are counted over this many matches, the first in the usual order; beyond, counts are marked as capped.
+MAX_COUNTED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +54,27 @@ def _cache_key(principal: Principal, criteria: Criteria) -> str:
 
 
 def _count(principal: Principal, criteria: Criteria) -> dict[str, list[FacetValue]]:
-    rows = search_queryset(principal, criteria)
-    capped = False
-    if not criteria.is_empty:
-        ids = list(rows.order_by().values_list("pk", flat=True)[: MAX_COUNTED + 1])
-        capped = len(ids) > MAX_COUNTED
-        rows = Repository.objects.filter(pk__in=ids[:MAX_COUNTED])
-    result = {name: _tag_values(rows, prefix, capped=capped) for name, prefix in _PREFIXES.items()}
+    ids = _first_ids(principal, criteria)
+    capped = len(ids) > MAX_COUNTED
+    ids = ids[:MAX_COUNTED]
+    rows = Repository.objects.filter(pk__in=ids)
+    result = {name: _tag_values(ids, prefix, capped=capped) for name, prefix in _PREFIXES.items()}
     result["license_category"] = _values(rows, "profile__license__category", "unstated", capped=capped)
     result["gated"] = _values(rows, "gated", "open", capped=capped)
     result["owner"] = _values(rows, "namespace__name", "", capped=capped)
     return result
 
 
-def _tag_values(rows: QuerySet[Repository], prefix: str, *, capped: bool) -> list[FacetValue]:
+def _first_ids(principal: Principal, criteria: Criteria) -> list[int]:
+    """Returns the first matches in the usual order, one more than are counted if there are more."""
+    found = ordered_ids(matches(principal, criteria), criteria.type, "trending")
+    return [pk for pk, _ in found[: MAX_COUNTED + 1]]
+
+
+def _tag_values(ids: list[int], prefix: str, *, capped: bool) -> list[FacetValue]:
     end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     counted = (
-        RepositoryTag.objects.filter(tag__gte=prefix, tag__lt=end, repository__in=rows.order_by().values("pk"))
+        RepositoryTag.objects.filter(tag__gte=prefix, tag__lt=end, repository__in=ids)
         .values("tag")
         .annotate(number=Count("pk"))
         .order_by("-number", "tag")
@@ -100,12 +103,14 @@ _KIND_OF_PREFIX = {
 
 
 def tags_by_type(type: str) -> dict[str, list[dict[str, str]]]:  # noqa: A002 (the domain's word)
-    """Returns the tags of public repositories by kind, as hub clients read them: `{kind: [{id, label, type}]}`."""
+    """Returns tags by kind, most frequent first, as hub clients read them: `{kind: [{id, label, type}]}`.
+
+    They are those of the public repositories that come first in the usual order, up to `MAX_COUNTED`.
+    """
     key = f"tags-by-type:{type}"
     kept: dict[str, list[dict[str, str]]] | None = cache.get(key)
     if kept is None:
-        public = visible_repositories(ANONYMOUS, type)
-        rows = RepositoryTag.objects.filter(repository__in=public.values("pk")).values("tag")
+        rows = RepositoryTag.objects.filter(repository__in=_first_ids(ANONYMOUS, Criteria(type))).values("tag")
         ranked = rows.annotate(number=Count("pk")).order_by("-number", "tag").values_list("tag", flat=True)[:_TOP_TAGS]
         kept = _by_kind(ranked)
         cache.set(key, kept, _LIFETIME_SECONDS)

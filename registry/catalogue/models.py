@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from registry.licensing.models import License
-from registry.repositories.models import Repository
+from registry.repositories.models import Repository, RepositoryType
 from registry.storage.models import LargeObject
 
 
@@ -53,7 +53,7 @@ class RepositoryProfile(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["parameters"], name="profile_by_parameters"),
+            models.Index(fields=["-parameters", "-repository"], name="profile_by_parameters"),
             models.Index(fields=["license"], name="profile_by_license"),
         ]
 
@@ -90,9 +90,13 @@ class RepositoryTag(models.Model):
 
 
 class RepositoryCounters(models.Model):
-    """Counts that change often, apart from the rows that search reads."""
+    """Counts that change often, apart from the rows that search reads.
+
+    The repository's type is repeated here, so that a list by a count is read along one index.
+    """
 
     repository = models.OneToOneField(Repository, models.CASCADE, primary_key=True, related_name="counters")
+    type = models.CharField(max_length=8, choices=RepositoryType.choices, default=RepositoryType.MODEL, editable=False)
     downloads = models.BigIntegerField(default=0, help_text="In the last 30 days")
     downloads_all_time = models.BigIntegerField(default=0)
     likes = models.BigIntegerField(default=0)
@@ -100,9 +104,9 @@ class RepositoryCounters(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["-downloads", "-repository"], name="counters_by_downloads"),
-            models.Index(fields=["-likes", "-repository"], name="counters_by_likes"),
-            models.Index(fields=["-trending", "-repository"], name="counters_by_trending"),
+            models.Index(fields=["type", "-downloads", "-repository"], name="counters_by_downloads"),
+            models.Index(fields=["type", "-likes", "-repository"], name="counters_by_likes"),
+            models.Index(fields=["type", "-trending", "-repository"], name="counters_by_trending"),
         ]
 
     def __str__(self) -> str:

@@ -55,7 +55,7 @@ def profile_refresh(repository: Repository, commit_oid: str) -> RepositoryProfil
     values = _values(sources, tag_facts)
     values.update(head_oid=commit_oid, updated_at=timezone.now())
     profile, _ = RepositoryProfile.objects.update_or_create(repository=repository, defaults=values)
-    RepositoryCounters.objects.get_or_create(repository=repository)
+    RepositoryCounters.objects.get_or_create(repository=repository, defaults={"type": repository.type})
     _tags_write(repository, search_tags(tag_facts))
     edges_set(repository=repository, edges=sources.edges)
     return profile

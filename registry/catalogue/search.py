@@ -1,8 +1,8 @@
 """Search over repositories: filters, keyset pages that stay correct while rows change, only what the caller may see.
 
-How it stays quick (serving, "A catalogue of a million repositories"): a page is read along the index of its sort order.
-A criterion that few repositories meet (at most `SELECTIVE`) is looked up first, and the page is then sorted from those;
-a criterion that many meet is checked row by row along the order, where the page fills soon.
+How it stays quick (serving, "A catalogue of a million repositories"): a page is read along the index of its sort order,
+and every criterion is an `EXISTS` on the row at hand, which no planner turns into a scan. A criterion that few
+repositories meet (at most `SELECTIVE`) is looked up first, by its own index, and the page is sorted from those.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 from registry.accounts.models import Namespace
 from registry.accounts.principal import Principal
-from registry.catalogue.models import RepositoryProfile, RepositoryTag
+from registry.catalogue.models import RepositoryCounters, RepositoryProfile, RepositoryTag
 from registry.errors import InvalidError
-from registry.repositories.models import Repository
-from registry.repositories.selectors import visible_repositories
+from registry.licensing.models import License
+from registry.repositories.models import Gating, Repository
+from registry.repositories.permissions import visible_condition
 
 Sort = Literal["trending", "downloads", "likes", "updated", "created", "parameters"]
 SELECTIVE = 2000
 MAX_LIMIT = 1000
 _MIN_TRIGRAM = 3
 _MAX_FILTERS = 50
+_HUGE = 2**63 - 1
+
+Row = TypeVar("Row", bound=Model)
 
 # Names that hub clients send (hub-api 1.8) beside our own.
 _SORT_NAMES: dict[str, Sort] = {
@@ -39,14 +43,6 @@ _SORT_NAMES: dict[str, Sort] = {
     "lastmodified": "updated",
     "createdat": "created",
     "num_parameters": "parameters",
-}
-_SORT_COLUMN: dict[Sort, str] = {
-    "trending": "counters__trending",
-    "downloads": "counters__downloads",
-    "likes": "counters__likes",
-    "updated": "updated_at",
-    "created": "created_at",
-    "parameters": "profile__parameters",
 }
 _BOUNDS = re.compile(r"(min|max):([0-9]+(?:\.[0-9]+)?)([kmbt]?)", re.IGNORECASE)
 _UNIT = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -94,11 +90,6 @@ class Criteria:
         named += [f"library:{self.library}"] if self.library else []
         return list(dict.fromkeys([*self.filters, *named]))
 
-    @property
-    def is_empty(self) -> bool:
-        """True if nothing but the type is asked for."""
-        return self == Criteria(self.type)
-
 
 def parse_parameters(text: str | None) -> tuple[int | None, int | None]:
     """Parses `min:6B,max:128B` (hub-api 1.8).
@@ -133,70 +124,104 @@ def parse_sort(text: str | None) -> Sort:
     )
 
 
-def search_queryset(principal: Principal, criteria: Criteria) -> QuerySet[Repository]:
-    """Returns the repositories that meet the criteria and that the caller may see, in no order."""
-    rows = visible_repositories(principal, criteria.type)
-    if criteria.author:
-        rows = rows.filter(namespace__in=_namespaces(criteria.author))
-    if criteria.gated is not None:
-        rows = rows.exclude(gated="") if criteria.gated else rows.filter(gated="")
-    rows = _filter_profile(rows, criteria)
-    selective: set[int] | None = None
-    for ids, condition in _lookups(criteria):
+@dataclass(frozen=True, slots=True)
+class _Criterion:
+    """One condition, and a short way to the repositories that meet it."""
+
+    condition: Q
+    first: Callable[[int], set[int]]
+
+    def few(self) -> set[int] | None:
+        """Returns the repositories that meet it, unless they are many."""
+        ids = self.first(SELECTIVE + 1)
+        return ids if len(ids) <= SELECTIVE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The repositories that a question is about, as conditions on `Repository`, and all candidates if they are few."""
+
+    conditions: Q
+    few: set[int] | None
+
+    def along(self, rows: QuerySet[Row], column: str) -> QuerySet[Row]:
+        """Narrows rows of a table that has one row for each repository, whose id is in `column`."""
+        if self.few is not None:
+            rows = rows.filter(**{f"{column}__in": self.few})
+        if rows.model is Repository:
+            return rows.filter(self.conditions)
+        return rows.filter(Exists(Repository.objects.filter(self.conditions, pk=OuterRef(column))))
+
+
+def matches(principal: Principal, criteria: Criteria) -> Matches:
+    """Finds out which conditions a repository must meet, and looks up those that few meet."""
+    conditions = visible_condition(principal) & Q(type=criteria.type)
+    few: set[int] | None = None
+    for criterion in _criteria(criteria):
+        ids = criterion.few()
         if ids is None:
-            rows = rows.filter(condition)
+            conditions &= criterion.condition
         else:
-            selective = ids if selective is None else selective & ids
-    return rows if selective is None else rows.filter(pk__in=selective)
+            few = ids if few is None else few & ids
+    return Matches(conditions, few)
 
 
-def _namespaces(author: str) -> QuerySet[Namespace]:
-    return Namespace.objects.alias(key=Lower("name")).filter(key=author.lower())
-
-
-def _filter_profile(rows: QuerySet[Repository], criteria: Criteria) -> QuerySet[Repository]:
-    least, greatest = criteria.parameters
-    if least is not None:
-        rows = rows.filter(profile__parameters__gte=least)
-    if greatest is not None:
-        rows = rows.filter(profile__parameters__lte=greatest)
-    if criteria.license:
-        declared = Exists(
-            RepositoryTag.objects.filter(repository=OuterRef("pk"), tag=f"license:{criteria.license.lower()}")
-        )
-        rows = rows.filter(Q(profile__license_id=criteria.license) | Q(declared))
-    if criteria.license_category == "unstated":
-        rows = rows.filter(profile__license__isnull=True)
-    elif criteria.license_category:
-        rows = rows.filter(profile__license__category=criteria.license_category)
-    return rows
-
-
-def _lookups(criteria: Criteria) -> Iterable[tuple[set[int] | None, Q]]:
-    """Yields, for each tag and substring, the repositories that have it if they are few, and the condition."""
+def _criteria(criteria: Criteria) -> Iterator[_Criterion]:
+    if criteria.author:
+        namespace = Namespace.objects.alias(key=Lower("name")).filter(key=criteria.author.lower()).first()
+        yield _of_repository(Q(namespace=namespace) if namespace is not None else Q(pk__in=[]))
+    if criteria.gated is not None:
+        gated = Q(gated__in=[Gating.AUTO, Gating.MANUAL])
+        yield _of_repository(Q(type=criteria.type) & (gated if criteria.gated else Q(gated=Gating.NONE)))
     for tag in criteria.tags[:_MAX_FILTERS]:
-        ids = RepositoryTag.objects.filter(tag=tag).values_list("repository_id", flat=True)
-        has_tag = Exists(RepositoryTag.objects.filter(tag=tag, repository=OuterRef("pk")))
-        yield _few(list(ids[: SELECTIVE + 1])), Q(has_tag)
+        yield _of_table(RepositoryTag.objects.filter(tag=tag))
+    yield from _profile_criteria(criteria)
     for text in [text.strip().lower() for text in criteria.search[:_MAX_FILTERS] if text.strip()]:
-        yield _few(_matching(text)), Q(profile__search_text__contains=text)
+        yield _containing(text)
 
 
-def _few(ids: Sequence[int]) -> set[int] | None:
-    return set(ids) if len(ids) <= SELECTIVE else None
+def _profile_criteria(criteria: Criteria) -> Iterator[_Criterion]:
+    profiles = RepositoryProfile.objects.all()
+    least, greatest = criteria.parameters
+    if least is not None or greatest is not None:
+        yield _of_table(
+            profiles.filter(parameters__gte=least or 0, parameters__lte=_HUGE if greatest is None else greatest)
+        )
+    if criteria.license:
+        by_id = _of_table(profiles.filter(license_id=criteria.license))
+        declared = _of_table(RepositoryTag.objects.filter(tag=f"license:{criteria.license.lower()}"))
+        yield _Criterion(by_id.condition | declared.condition, lambda limit: by_id.first(limit) | declared.first(limit))
+    if criteria.license_category == "unstated":
+        yield _of_table(profiles.filter(license__isnull=True))
+    elif criteria.license_category:
+        licenses = License.objects.filter(category=criteria.license_category).values_list("pk", flat=True)
+        yield _of_table(profiles.filter(license_id__in=list(licenses)))
 
 
-def _matching(text: str) -> Sequence[int]:
-    """Returns up to `SELECTIVE + 1` repositories whose name or description contains the text, by the trigram index."""
-    if connection.vendor == "sqlite" and len(text) >= _MIN_TRIGRAM:
-        phrase = '"' + text.replace('"', '""') + '"'
+def _of_repository(condition: Q) -> _Criterion:
+    rows = Repository.objects.filter(condition).values_list("pk", flat=True)
+    return _Criterion(condition, lambda limit: set(rows[:limit]))
+
+
+def _of_table(rows: QuerySet[Any]) -> _Criterion:
+    ids = rows.values_list("repository_id", flat=True)
+    return _Criterion(Q(Exists(rows.filter(repository=OuterRef("pk")))), lambda limit: set(ids[:limit]))
+
+
+def _containing(text: str) -> _Criterion:
+    """Name or description contains the text: by the trigram index where it is long enough for one."""
+    scan = _of_table(RepositoryProfile.objects.filter(search_text__contains=text))
+    if connection.vendor != "sqlite" or len(text) < _MIN_TRIGRAM:
+        return scan
+    phrase = '"' + text.replace('"', '""') + '"'
+
+    def first(limit: int) -> set[int]:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT rowid FROM catalogue_search WHERE catalogue_search MATCH %s LIMIT %s", [phrase, SELECTIVE + 1]
-            )
-            return [row[0] for row in cursor.fetchall()]
-    rows = RepositoryProfile.objects.filter(search_text__contains=text)
-    return list(rows.values_list("pk", flat=True)[: SELECTIVE + 1])
+            query = "SELECT rowid FROM catalogue_search WHERE catalogue_search MATCH %s LIMIT %s"
+            cursor.execute(query, [phrase, limit])
+            return {row[0] for row in cursor.fetchall()}
+
+    return _Criterion(scan.condition, first)
 
 
 def _encode_cursor(sort: Sort, value: Any, pk: int) -> str:
@@ -230,26 +255,43 @@ def search_page(
         InvalidError: the cursor is not one of ours, or belongs to another order.
     """
     size = max(1, min(limit, MAX_LIMIT))
-    column = _SORT_COLUMN[sort]
-    rows = search_queryset(principal, criteria)
-    if sort == "parameters":
-        rows = rows.filter(profile__parameters__isnull=False)
+    found = list(ordered_ids(matches(principal, criteria), criteria.type, sort, cursor)[: size + 1])
+    rows = Repository.objects.select_related("namespace", "profile__license", "counters")
+    # A license's terms are long, and lists show its name only.
+    shown = rows.defer("profile__license__terms").in_bulk([pk for pk, _ in found[:size]])
+    items = [shown[pk] for pk, _ in found[:size] if pk in shown]
+    if len(found) <= size:
+        return Page(items, None)
+    pk, value = found[size - 1]
+    return Page(items, _encode_cursor(sort, value, pk))
+
+
+def ordered_ids(
+    wanted: Matches,
+    type: str,  # noqa: A002 (the domain's word)
+    sort: Sort,
+    cursor: str | None = None,
+) -> QuerySet[Any, tuple[int, Any]]:
+    """Returns (repository id, sort value), greatest first, from where the cursor stands.
+
+    Raises:
+        InvalidError: the cursor is not one of ours, or belongs to another order.
+    """
+    rows, key, column = _order(type, sort)
+    rows = wanted.along(rows, key)
     if cursor:
         value, pk = _decode_cursor(cursor, sort)
         # The first condition bounds the index scan, the second decides among equal values.
-        rows = rows.filter(Q(**{f"{column}__lte": value}), Q(**{f"{column}__lt": value}) | Q(pk__lt=pk))
-    # Ties go by the column that the index of this order has: the counters' own key is the repository's.
-    tie = "counters__repository_id" if column.startswith("counters__") else "pk"
-    ordered = rows.order_by(F(column).desc(), F(tie).desc())
-    found = list(ordered.select_related("namespace", "profile__license", "counters")[: size + 1])
-    if len(found) <= size:
-        return Page(found, None)
-    last = found[size - 1]
-    return Page(found[:size], _encode_cursor(sort, _value_of(last, column), last.pk))
+        rows = rows.filter(Q(**{f"{column}__lte": value}), Q(**{f"{column}__lt": value}) | Q(**{f"{key}__lt": pk}))
+    return rows.order_by(f"-{column}", f"-{key}").values_list(key, column)
 
 
-def _value_of(repository: Repository, column: str) -> Any:
-    value: Any = repository
-    for part in column.split("__"):
-        value = getattr(value, part)
-    return value
+def _order(type: str, sort: Sort) -> tuple[QuerySet[Any], str, str]:  # noqa: A002 (the domain's word)
+    """Returns the table that is read in this order, its column of the repository's id, and the column of the order."""
+    if sort == "updated":
+        return Repository.objects.filter(type=type), "id", "updated_at"
+    if sort == "created":
+        return Repository.objects.filter(type=type), "id", "created_at"
+    if sort == "parameters":
+        return RepositoryProfile.objects.filter(parameters__isnull=False), "repository_id", "parameters"
+    return RepositoryCounters.objects.filter(type=type), "repository_id", sort

@@ -61,6 +61,8 @@ class Repository(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["type", "-updated_at", "-id"], name="repository_by_update"),
             models.Index(fields=["type", "-created_at", "-id"], name="repository_by_creation"),
+            # Gated repositories are few: lists of them must not read all the others.
+            models.Index(fields=["type", "gated"], condition=~Q(gated=""), name="repository_gated"),
         ]
 
     def __str__(self) -> str:

@@ -182,7 +182,7 @@ def test_the_same_commit_sent_twice_is_answered_with_the_head(commit: Callable[.
         commit(*operations, expected_parent=first.oid, title="Other words")
 
 
-@pytest.mark.parametrize("branch", ["nothing", "v1", "refs/tags/v1", "refs/pr/1", "HEAD", "refs/heads/", ""])
+@pytest.mark.parametrize("branch", ["nothing", "v1", "refs/tags/v1", "refs/pr/1", "HEAD", "refs/heads/", "", "a\0b", "x" * 300])
 def test_only_existing_branches_move(
     commit: Callable[..., CommitResult], me: Principal, repository: Repository, branch: str
 ) -> None:
