@@ -16,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # uploads go by LFS
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -98,12 +97,12 @@ def publish(api: HfApi, repo: str, repo_type: str, files: Mapping[str, Path | by
 
 def publish_offer(api: HfApi, repo: str, offer: Mapping[str, object]) -> None:
     """Adds an offer unless one of its title stands."""
-    url = f"{api.endpoint}/api/v1/models/{repo}/offers"
+    url = f"{api.endpoint}/api/v1/repositories/model/{repo}/offers"
     headers = {"Authorization": f"Bearer {api.token}"}
     with httpx2.Client(headers=headers, timeout=30) as client:
         answer = client.get(url)
         answer.raise_for_status()
-        if offer["title"] not in {present["title"] for present in _items(answer.json())}:
+        if offer["title"] not in {present["title"] for present in answer.json()["items"]}:
             client.post(url, json=dict(offer)).raise_for_status()
 
 
@@ -142,10 +141,6 @@ def _required(name: str) -> str:
     if not value:
         raise DemoError(f"{name} is not set")
     return value
-
-
-def _items(answer: Any) -> list[dict[str, Any]]:
-    return list(answer["results"] if isinstance(answer, dict) else answer)
 
 
 if __name__ == "__main__":
