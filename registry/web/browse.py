@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from registry.accounts.principal import Principal
-from registry.catalogue.facets import MAX_COUNTED, FacetValue, facets_of
-from registry.catalogue.search import Criteria, Page, parse_sort, search_page, search_queryset
+from registry.catalogue.facets import FacetValue, facets_of
+from registry.catalogue.search import Criteria, Page, parse_sort, search_page
 from registry.errors import InvalidError
 from registry.web.rows import Row, rows_of
 from registry.web.weighing import TONES, WORDS, Tone, balance
@@ -222,15 +222,16 @@ def answer(principal: Principal, question: Question, purpose: str, cursor: str) 
         # What was weighed beyond this page is only counted; the next page starts after the last row shown.
         next_cursor = _found(principal, criteria, question.sort, cursor, PAGE_SIZE).next_cursor
         rows = rows[:PAGE_SIZE]
-    number = search_queryset(principal, criteria).order_by()[: MAX_COUNTED + 1].count()
+    counted = facets_of(principal, criteria)
+    count, capped = _number(counted)
     return Answer(
         question=question,
         rows=rows,
-        count=min(number, MAX_COUNTED),
-        capped=number > MAX_COUNTED,
+        count=max(count, len(rows)),  # counts are a minute old, rows are not
+        capped=capped,
         balance=scale,
         weighed=len(found.items),
-        facets=_facets(principal, question, criteria),
+        facets=_facets(question, counted),
         chips=_chips(principal, question, count=not rows),
         next_url=question.query(cursor=next_cursor) if next_cursor else "",
     )
@@ -244,18 +245,23 @@ def _found(principal: Principal, criteria: Criteria, sort: str, cursor: str, lim
         return search_page(principal, criteria, sort=parse_sort(sort), limit=limit)
 
 
+def _number(counted: dict[str, list[FacetValue]]) -> tuple[int, bool]:
+    """Returns how many match, and whether there are more: every match has one value of `gated`."""
+    values = counted.get("gated", [])
+    return sum(item.count for item in values), any(item.capped for item in values)
+
+
 def _chips(principal: Principal, question: Question, *, count: bool) -> list[Chip]:
     chips = []
     for title, label, rest in question.parts():
         remaining = None
         if count and title != "Verdict":
-            remaining = search_queryset(principal, rest.criteria()).order_by()[: MAX_COUNTED + 1].count()
+            remaining = _number(facets_of(principal, rest.criteria()))[0]
         chips.append(Chip(title, label, rest.query(), remaining))
     return chips
 
 
-def _facets(principal: Principal, question: Question, criteria: Criteria) -> list[Facet]:
-    counted = facets_of(principal, criteria)
+def _facets(question: Question, counted: dict[str, list[FacetValue]]) -> list[Facet]:
     shapes = (
         ("category", "License category", "license_category", False),
         ("task", "Task", "task", False),
