@@ -46,8 +46,8 @@ def unseal(keys: Sequence[str], purpose: str, token: str) -> dict[str, Any] | No
 
 
 def _signature(key: str, purpose: str, fields: Sequence[str]) -> str:
-    message = json.dumps([purpose, *fields], ensure_ascii=True, separators=(",", ":")).encode()
-    # The purpose is in the derived key too: the site's secret key never signs a message itself.
+    message = json.dumps(list(fields), ensure_ascii=True, separators=(",", ":")).encode()
+    # A key for each purpose: what is signed for one use never verifies for another.
     derived = hmac.digest(key.encode(), b"weighbridge.storage.signatures\x00" + purpose.encode(), hashlib.sha256)
     return _encode(hmac.digest(derived, message, hashlib.sha256))
 

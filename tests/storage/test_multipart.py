@@ -134,12 +134,23 @@ def test_completion_waits_for_a_part_that_still_arrives(tmp_path: Path) -> None:
     etags = _send_all(tmp_path, grant, [1, 2, 3])
     with multipart.IncomingPart(tmp_path, grant, 3) as part:
         part.write([b"|t"])
-        (tmp_path / grant.id / "00003").write_text(etags[3])  # as if a parallel try of the same part had finished
+        _send(tmp_path, grant, 3, b"|tail")  # a parallel try of the same part is quicker
         with pytest.raises(UploadChangedError, match="still arriving"):
             multipart.upload_assemble(tmp_path, grant, etags)
         part.write([b"ail"])
         part.finish()
     assert multipart.upload_assemble(tmp_path, grant, etags).read_bytes() == DATA
+
+
+def test_a_try_that_breaks_off_last_takes_the_etag_of_a_quicker_one(tmp_path: Path) -> None:
+    grant = _grant()
+    etags = _send_all(tmp_path, grant, [1, 2])
+    with multipart.IncomingPart(tmp_path, grant, 3) as part:
+        part.write([b"|t"])
+        etags[3] = _send(tmp_path, grant, 3, b"|tail")
+        part.write([b"?"])
+    with pytest.raises(PartInvalidError, match="part 3 of 3 has not arrived"):
+        multipart.upload_assemble(tmp_path, grant, etags)
 
 
 def test_a_part_that_comes_after_completion_cannot_change_the_object(tmp_path: Path) -> None:
