@@ -73,6 +73,12 @@ def listed_tags(facts: TagFacts) -> list[str]:
     )
 
 
+def _linked(card: Mapping[str, Any]) -> list[str]:
+    """Returns the tags by which spaces are found: each repository that the card names, and that it names any."""
+    named = [f"{kind}:{name}" for kind in ("models", "datasets") for name in texts(card.get(kind))]
+    return [*named, "linked:any"] if named else []
+
+
 def search_tags(facts: TagFacts) -> list[str]:
     """Returns the tags that filters find: those listed, and prefixed forms that name their kind for facets."""
     return _clean(
@@ -83,5 +89,6 @@ def search_tags(facts: TagFacts) -> list[str]:
             *([f"library:{facts.library}"] if facts.library else []),
             *([f"pipeline_tag:{facts.pipeline}"] if facts.pipeline else []),
             *(f"pipeline_tag:{name}" for name in texts(facts.card.get("task_categories"))),
+            *(_linked(facts.card) if facts.repository_type == "space" else ()),
         ]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,18 +22,17 @@ from registry.storage.services import object_store_bytes
 
 
 @pytest.fixture(autouse=True)
-def _fresh_caches() -> Iterator[None]:
+def _fresh_caches() -> None:
     objects.caches_clear()
     trees.listing_clear()
     history.touched_clear()
     cache.clear()
-    yield
 
 
 def add_license(key: str, **facts: Any) -> License:
     values = {
-        "name": key, "category": "permissive", "hf_id": key, "confidence": "verified", "terms": {"aliases": facts.pop("aliases", [])},
-        "terms_sha256": "0" * 64, **facts,
+        "name": key, "category": "permissive", "hf_id": key, "confidence": "verified", "terms_sha256": "0" * 64,
+        "terms": {"aliases": facts.pop("aliases", [])}, **facts,
     }  # fmt: skip
     return License.objects.create(id=key, **values)
 
@@ -46,7 +45,9 @@ def licenses(db: None) -> None:
     add_license("gpl-3.0", spdx="GPL-3.0-only", category="strong-copyleft")
     add_license("cc-by-nc-4.0", spdx="CC-BY-NC-4.0", category="non-commercial")
     add_license("cc", is_family=True, category="permissive")
-    add_license("falcon-llm-license", hf_id="", hf_license_name="falcon-llm-license", category="open-weights-conditional")
+    add_license(
+        "falcon-llm-license", hf_id="", hf_license_name="falcon-llm-license", category="open-weights-conditional"
+    )
 
 
 def safetensors_bytes(**tensors: tuple[str, list[int]]) -> bytes:
@@ -93,7 +94,9 @@ def publish(db: None) -> Callable[..., Repository]:
             large_object_attach(repository_id=repository.pk, sha256=stored.sha256, user_id=owner.pk)
             operations.append(AddLfs(path, stored.sha256))
         if operations:
-            commit_publish(principal=principal, repository=repository, branch="main", operations=operations, title="Add")
+            commit_publish(
+                principal=principal, repository=repository, branch="main", operations=operations, title="Add"
+            )
         return Repository.objects.select_related("profile", "counters").get(pk=repository.pk)
 
     return make

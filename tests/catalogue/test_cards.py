@@ -48,7 +48,12 @@ def test_line_ends_do_not_matter(newline: str) -> None:
 
 
 def test_what_json_cannot_hold_is_put_in_a_form_it_can() -> None:
-    text = front('date: 2026-01-02\nat: 2026-01-02 03:04:05\nnan: .nan\ninf: .inf\nbytes: !!binary aGk=\nset: !!set {a}\n1: one\nbig: 99999999999999999999999\nnul: "a\\0b"')
+    lines = [
+        "date: 2026-01-02", "at: 2026-01-02 03:04:05", "nan: .nan", "inf: .inf", "bytes: !!binary aGk=",
+        "set: !!set {a}",
+        "1: one", "big: 99999999999999999999999", 'nul: "a\\0b"',
+    ]  # fmt: skip
+    text = front("\n".join(lines))
     data = parse_card(text).data
     assert data is not None
     assert json.loads(json.dumps(data, allow_nan=False)) == data
@@ -141,7 +146,10 @@ RESULT: dict[str, Any] = {
         ({"model-index": [{"results": [RESULT]}]}, "model-index[0].name"),
         ({"model-index": [{"name": "m"}]}, "model-index[0].results"),
         ({"model-index": [{"name": "m", "results": [{**RESULT, "task": None}]}]}, "results[0].task.type"),
-        *(({"model-index": [{"name": "m", "results": [{k: v for k, v in RESULT.items() if k != part}]}]}, f"results[0].{part}") for part in RESULT),
+        *(
+            ({"model-index": [{"name": "m", "results": [{k: RESULT[k] for k in RESULT if k != part}]}]}, f"[0].{part}")
+            for part in RESULT
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_an_error_that_names_it(licenses: None, data: dict[str, Any], named: str) -> None:

@@ -29,15 +29,27 @@ def card(**data: Any) -> dict[str, str]:
 
 
 def names(principal: Principal = ANONYMOUS, **question: Any) -> list[str]:
-    return [item.name for item in repository_search(principal, **{"type": "model", "sort": "createdAt", **question}).items][::-1]
+    return [
+        item.name for item in repository_search(principal, **{"type": "model", "sort": "createdAt", **question}).items
+    ][::-1]
 
 
 @pytest.fixture
 def shelf(alice: User, bob: User, publish: Publish, licenses: None) -> None:
     """Four models and a dataset, made in this order."""
-    publish(alice, "bert-tiny", files=card(license="mit", pipeline_tag="fill-mask", language="en", text="Small encoder."))
-    publish(alice, "GPT-big", files=card(license="cc-by-nc-4.0", pipeline_tag="text-generation", library_name="gguf", tags="[chat]"))
-    publish(bob, "bert-large", files=card(pipeline_tag="fill-mask", tags="[chat]", text="100% larger _than_ BERT-tiny's encoder."))
+    publish(
+        alice, "bert-tiny", files=card(license="mit", pipeline_tag="fill-mask", language="en", text="Small encoder.")
+    )
+    publish(
+        alice,
+        "GPT-big",
+        files=card(license="cc-by-nc-4.0", pipeline_tag="text-generation", library_name="gguf", tags="[chat]"),
+    )
+    publish(
+        bob,
+        "bert-large",
+        files=card(pipeline_tag="fill-mask", tags="[chat]", text="100% larger _than_ BERT-tiny's encoder."),
+    )
     publish(bob, "secret-bert", private=True, files=card(license="mit", pipeline_tag="fill-mask"))
     publish(bob, "words", type="dataset", files=card(license="mit", task_categories="[fill-mask]"))
     Repository.objects.filter(name="GPT-big").update(gated="manual")
@@ -86,6 +98,13 @@ def test_criteria(
 ) -> None:
     monkeypatch.setattr(search, "SELECTIVE", selective)  # 0: every criterion counts as one that many meet
     assert names(**question) == expected
+
+
+def test_spaces_are_found_by_the_repositories_they_name(alice: User, publish: Publish) -> None:
+    publish(alice, "linked", type="space", space_sdk="docker", files=card(models="[alice/m]", datasets="alice/d"))
+    publish(alice, "alone", type="space", space_sdk="docker")
+    for tag in ("models:alice/m", "datasets:alice/d", "linked:any"):
+        assert names(type="space", filters=[tag]) == ["linked"]
 
 
 def test_private_repositories_are_found_by_those_who_may_see_them(
@@ -139,7 +158,18 @@ def test_rows_that_change_between_pages_hide_no_other(alice: User, publish: Publ
     assert [item.name for item in rest.items] == ["r2", "r1", "new"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "é", "W10", "bnVsbA", "WyJsaWtlcyIsIDEsIDFd", "WyJkb3dubG9hZHMiLCB7fSwgMV0", "WyJkb3dubG9hZHMiLCAxZTk5LCAxXQ"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "é",
+        "W10",
+        "bnVsbA",
+        "WyJsaWtlcyIsIDEsIDFd",
+        "WyJkb3dubG9hZHMiLCB7fSwgMV0",
+        "WyJkb3dubG9hZHMiLCAxZTk5LCAxXQ",
+    ],
+)
 def test_a_cursor_that_is_not_ours_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidError, match="cursor"):
         repository_search(ANONYMOUS, type="model", sort="downloads", cursor=cursor)
@@ -166,9 +196,7 @@ def test_ranges() -> None:
     assert parse_parameters(None) == parse_parameters("") == (None, None)
 
 
-def test_a_page_costs_two_queries_and_its_items_need_no_more(
-    shelf: None, django_assert_num_queries: Any
-) -> None:
+def test_a_page_costs_two_queries_and_its_items_need_no_more(shelf: None, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
         for item in repository_search(ANONYMOUS, type="model").items:
             assert item.namespace.name
@@ -216,9 +244,9 @@ def test_each_client_counts_once_a_day(
 ) -> None:
     repository = publish(alice)
     here, there = Principal(client="a"), Principal(client="b")
-    assert [download_record(repository=repository, principal=who) for who in (here, here, there, principal_of(bob))] == [
-        True, False, True, True,
-    ]  # fmt: skip
+    callers = (here, here, there, principal_of(bob))
+    first = [download_record(repository=repository, principal=who) for who in callers]
+    assert first == [True, False, True, True]
     counters = RepositoryCounters.objects.get(pk=repository.pk)
     assert (counters.downloads, counters.downloads_all_time) == (3, 3)
     with django_assert_num_queries(0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,12 +14,11 @@ from registry.repositories.models import Repository
 
 
 @pytest.fixture(autouse=True)
-def _fresh_caches() -> Iterator[None]:
+def _fresh_caches() -> None:
     """Caches are keyed by content and never go stale, but tests that count queries want them empty."""
     objects.caches_clear()
     trees.listing_clear()
     history.touched_clear()
-    yield
 
 
 @pytest.fixture

@@ -166,7 +166,9 @@ def test_nothing_to_do_returns_the_head(commit: Callable[..., CommitResult], rep
 def test_a_stale_parent_is_refused_in_the_words_that_clients_match(commit: Callable[..., CommitResult]) -> None:
     first = commit(AddFile("a", b"1"))
     second = commit(AddFile("b", b"1"), expected_parent=first.oid)
-    with pytest.raises(StaleParentError, match="The branch was updated since you opened this page. Please refresh and try again."):
+    with pytest.raises(
+        StaleParentError, match=r"The branch was updated since you opened this page\. Please refresh and try again\."
+    ):
         commit(AddFile("c", b"1"), expected_parent=first.oid)
     assert commit(AddFile("c", b"1"), expected_parent=second.oid.upper()).changed
 
@@ -182,7 +184,9 @@ def test_the_same_commit_sent_twice_is_answered_with_the_head(commit: Callable[.
         commit(*operations, expected_parent=first.oid, title="Other words")
 
 
-@pytest.mark.parametrize("branch", ["nothing", "v1", "refs/tags/v1", "refs/pr/1", "HEAD", "refs/heads/", "", "a\0b", "x" * 300])
+@pytest.mark.parametrize(
+    "branch", ["nothing", "v1", "refs/tags/v1", "refs/pr/1", "HEAD", "refs/heads/", "", "a\0b", "x" * 300]
+)
 def test_only_existing_branches_move(
     commit: Callable[..., CommitResult], me: Principal, repository: Repository, branch: str
 ) -> None:
@@ -249,7 +253,9 @@ def test_a_large_file_that_no_rule_covers_gets_a_line_of_its_own(
     stored = uploaded(repository, b"weights")
     before = files_of(revision_resolve(repository))[".gitattributes"]
     result = commit(AddLfs("a.bin", stored.sha256), AddLfs("odd name", stored.sha256))
-    assert files_of(result.oid)[".gitattributes"] == before + b"/odd[[:space:]]name filter=lfs diff=lfs merge=lfs -text\n"
+    assert (
+        files_of(result.oid)[".gitattributes"] == before + b"/odd[[:space:]]name filter=lfs diff=lfs merge=lfs -text\n"
+    )
     assert commit(AddLfs("odd name", stored.sha256)).changed is False
 
 
@@ -290,11 +296,17 @@ def test_content_of_another_repository_cannot_be_claimed_by_its_digest_alone(
 ) -> None:
     theirs = make_repository(bob, "theirs", **options)
     stored = uploaded(theirs, b"secret weights")
-    claim = AddFile("x.bin", format_pointer(stored.sha256, stored.size)) if as_pointer else AddLfs("x.bin", stored.sha256)
+    claim = (
+        AddFile("x.bin", format_pointer(stored.sha256, stored.size)) if as_pointer else AddLfs("x.bin", stored.sha256)
+    )
     with pytest.raises(ObjectMissingError):  # uploaded, and not yet committed: it is nobody else's
         commit(claim)
     commit_create(
-        principal=principal_of(bob), repository=theirs, branch="main", operations=[AddLfs("w.bin", stored.sha256)], title="Add"
+        principal=principal_of(bob),
+        repository=theirs,
+        branch="main",
+        operations=[AddLfs("w.bin", stored.sha256)],
+        title="Add",
     )
     if allowed:
         assert commit(claim).changed

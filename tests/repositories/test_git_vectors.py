@@ -46,7 +46,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def git(folder: Path, *arguments: str, text: bytes = b"") -> str:
     """Runs git without the machine's own configuration."""
     environment = {"GIT_CONFIG_NOSYSTEM": "1", "HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/local/bin"}
-    done = subprocess.run(["git", *arguments], cwd=folder, input=text, capture_output=True, check=False, env=environment)
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, input=text, capture_output=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -56,9 +58,9 @@ def test_a_blob_has_the_id_that_git_gives_it(work: Path, data: bytes) -> None:
     assert object_oid("blob", data) == git(work, "hash-object", "--stdin", text=data)
 
 
-NAMES = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="/\\"), min_size=1, max_size=12).filter(
-    lambda name: name not in {".", ".."} and not name.lower().startswith((".git", "git~"))
-)
+NAMES = st.text(
+    st.characters(categories=["L", "N", "P", "S"], exclude_characters="/\\"), min_size=1, max_size=12
+).filter(lambda name: name not in {".", ".."} and not name.lower().startswith((".git", "git~")))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -74,7 +76,9 @@ def test_a_tree_has_the_id_that_git_mktree_gives_it(work: Path, rows: Mapping[st
         entries.append(TreeEntry(name, int(mode, 8), oid))
     tree = make_tree(entries)
     assert tree.oid == git(work, "mktree", "-z", text=b"".join(lines))
-    assert sorted(read_tree(tree.data or b""), key=lambda entry: entry.name) == sorted(entries, key=lambda entry: entry.name)
+    assert sorted(read_tree(tree.data or b""), key=lambda entry: entry.name) == sorted(
+        entries, key=lambda entry: entry.name
+    )
 
 
 def test_a_commit_and_a_tag_are_what_git_hashes_and_checks(work: Path) -> None:

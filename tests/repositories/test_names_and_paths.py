@@ -17,7 +17,9 @@ def test_a_usual_name_is_valid(name: str) -> None:
     assert check_repository_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a-", ".a", "a.", "a--b", "a..b", "a.git", "a.GIT", "a/b", "ä", "a b", "A" * 97])
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a-", ".a", "a.", "a--b", "a..b", "a.git", "a.GIT", "a/b", "ä", "a b", "A" * 97]
+)
 def test_a_name_that_clients_cannot_address_is_refused(name: str) -> None:
     assert not valid_repository_name(name)
     with pytest.raises(InvalidError, match="not a valid repository name"):
@@ -26,7 +28,11 @@ def test_a_name_that_clients_cannot_address_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "prefix", "api_path"),
-    [("model", "", "api/models/a/b"), ("dataset", "datasets/", "api/datasets/a/b"), ("space", "spaces/", "api/spaces/a/b")],
+    [
+        ("model", "", "api/models/a/b"),
+        ("dataset", "datasets/", "api/datasets/a/b"),
+        ("space", "spaces/", "api/spaces/a/b"),
+    ],
 )
 def test_an_id_knows_its_addresses(kind: str, prefix: str, api_path: str) -> None:
     repository_id = parse_repository_id(kind, "a/b")
@@ -47,8 +53,9 @@ def test_a_usual_path_passes_unchanged(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "", "/a", "a/", "a//b", ".", "..", "...", "a/../b", "../a", "./a", "a\\b", "a\0b", "a\nb", "a\x7f", "a\x85b", ".git",
-        "a/.git/config", ".GIT/x", ".git ", ".git.", "git~1", ".g\u200cit", "\ud800", "x" * 256, "a/" * 2100 + "b",
+        "", "/a", "a/", "a//b", ".", "..", "...", "a/../b", "../a", "./a", "a\\b", "a\0b", "a\nb", "a\x7f", "a\x85b",
+        ".git", "a/.git/config", ".GIT/x", ".git ", ".git.", "git~1", ".g\u200cit", "\ud800", "x" * 256,
+        "a/" * 2100 + "b",
     ],
 )  # fmt: skip
 def test_a_dangerous_path_is_refused_with_422_also_on_hub_routes(path: str) -> None:

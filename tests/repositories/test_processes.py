@@ -27,7 +27,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(params=["sqlite", "postgresql"])
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """An environment with a database and a data folder of its own."""
-    base = {**os.environ, "WEIGHBRIDGE_DATA_DIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+    base = {
+        **os.environ,
+        "WEIGHBRIDGE_DATA_DIR": str(tmp_path),
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+    }
     if request.param == "sqlite":
         yield _migrated({**base, "WEIGHBRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
         return
@@ -71,7 +75,12 @@ def test_eight_writers_to_one_branch_lose_nothing_and_make_one_line(environment:
         _, errors = writer.communicate(timeout=240)
         assert writer.returncode == 0, errors[-3000:]
     facts: dict[str, Any] = json.loads(run(environment, "verify"))
-    wanted = {f"w{index}/{number}.{suffix}" for index in range(WRITERS) for number in range(COMMITS) for suffix in ("txt", "bin")}
+    wanted = {
+        f"w{index}/{number}.{suffix}"
+        for index in range(WRITERS)
+        for number in range(COMMITS)
+        for suffix in ("txt", "bin")
+    }
     assert wanted <= set(facts["files"])
     history = facts["history"]
     assert len(history) == 1 + WRITERS * COMMITS
@@ -87,7 +96,7 @@ def test_a_writer_that_is_killed_leaves_the_old_state_or_the_new(environment: di
         assert process.stdout is not None
         said = [process.stdout.readline().strip() for _ in range(2)]
         # Not a wait for anything: it spreads the kill over the stages of the next commit.
-        time.sleep(random.random() * 0.05)
+        time.sleep(random.random() * 0.05)  # noqa: S311 (no secret)
         os.kill(process.pid, signal.SIGKILL)
         rest, errors = process.communicate()
         said += rest.split()

@@ -74,7 +74,9 @@ def test_permission_is_asked_before_existence_is_told(alice: User, bob: User, ma
 
 
 @pytest.mark.parametrize("facts", [{"name": "a--b"}, {"name": "a.git"}, {"type": "kernel"}])
-def test_a_bad_name_or_type_is_refused_and_nothing_is_made(alice: User, principal_of: Of, facts: dict[str, Any]) -> None:
+def test_a_bad_name_or_type_is_refused_and_nothing_is_made(
+    alice: User, principal_of: Of, facts: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidError):
         services.repository_create(
             principal=principal_of(alice), **{"type": "model", "namespace": None, "name": "x", **facts}
@@ -99,7 +101,9 @@ def test_roles_decide_who_creates_in_an_organization(
 def test_an_organization_may_start_private(acme: Organization, carol: User, principal_of: Of) -> None:
     Organization.objects.filter(pk=acme.pk).update(default_private=True)
     made = [
-        services.repository_create(principal=principal_of(carol), type="model", namespace="acme", name=name, private=private)
+        services.repository_create(
+            principal=principal_of(carol), type="model", namespace="acme", name=name, private=private
+        )
         for name, private in (("a", None), ("b", False), ("c", True))
     ]
     assert [repository.is_private for repository in made] == [True, False, True]
@@ -245,7 +249,11 @@ def test_an_abbreviation_that_fits_two_commits_fits_none(alice: User, make_repos
     row = RepositoryCommit.objects.get(repository=repository)
     for last in "12":
         RepositoryCommit.objects.create(
-            repository=repository, oid="abcdef0" + last * 33, tree_oid=row.tree_oid, author_name="x", committed_at=row.committed_at
+            repository=repository,
+            oid="abcdef0" + last * 33,
+            tree_oid=row.tree_oid,
+            author_name="x",
+            committed_at=row.committed_at,
         )
     with pytest.raises(RevisionNotFoundError):
         revision_resolve(repository, "abcdef0")
@@ -276,7 +284,8 @@ def test_refs_are_listed_by_kind(alice: User, principal_of: Of, make_repository:
     found = refs(repository)
     listed = [*found.branches, *found.tags, *found.converts, *found.pull_requests]
     assert [(item.name, item.ref) for item in listed] == [
-        ("main", "refs/heads/main"), ("v1", "refs/tags/v1"), ("parquet", "refs/convert/parquet"), ("refs/pr/1", "refs/pr/1"),
+        ("main", "refs/heads/main"), ("v1", "refs/tags/v1"), ("parquet", "refs/convert/parquet"),
+        ("refs/pr/1", "refs/pr/1"),
     ]  # fmt: skip
     assert {item.target_commit for item in listed} == {head}
     assert Ref.objects.get(repository=repository, name="refs/tags/v1").oid != head
@@ -398,7 +407,9 @@ def test_the_last_commit_of_each_path(alice: User, principal_of: Of, make_reposi
         assert {path: info.oid for path, info in found.items()} == expected
     deep = last_commits(repository, third, trees.list_directory(third, "a"))
     assert {path: info.oid for path, info in deep.items()} == {"a/x": first, "a/y": second}
-    deleted = commit_create(principal=me, repository=repository, branch="main", operations=[DeleteFile("a/x")], title="Delete").oid
+    deleted = commit_create(
+        principal=me, repository=repository, branch="main", operations=[DeleteFile("a/x")], title="Delete"
+    ).oid
     put(me, repository, {"a/x": "1"})
     head = revision_resolve(repository)
     found = last_commits(repository, head, trees.list_recursive(head))
@@ -412,4 +423,7 @@ def test_files_of_the_initial_commit_may_be_given(alice: User, principal_of: Of)
     repository = services.repository_create(
         principal=principal_of(alice), type="space", namespace=None, name="s", files=(AddFile("README.md", b"x"),)
     )
-    assert [entry.path for entry in trees.list_recursive(revision_resolve(repository))] == [".gitattributes", "README.md"]
+    assert [entry.path for entry in trees.list_recursive(revision_resolve(repository))] == [
+        ".gitattributes",
+        "README.md",
+    ]

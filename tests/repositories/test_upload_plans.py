@@ -17,7 +17,9 @@ from registry.repositories.preupload import UploadQuestion, plan
 MIB = 1024 * 1024
 
 
-def answer(path: str, size: int = 5, sample: bytes = b"text", *, ignore: bytes = b"", **present: str) -> tuple[str, bool, str | None]:
+def answer(
+    path: str, size: int = 5, sample: bytes = b"text", *, ignore: bytes = b"", **present: str
+) -> tuple[str, bool, str | None]:
     attributes = default_gitattributes("model")
     (found,) = plan(
         [UploadQuestion(path, size, sample)],
@@ -74,7 +76,9 @@ def test_a_pattern_made_to_be_slow_is_not() -> None:
     assert not Attributes(slow).is_lfs("/".join(["a" * 250] * 15))
 
 
-@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters='/\\"'), min_size=1, max_size=20))
+@given(
+    st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters='/\\"'), min_size=1, max_size=20)
+)
 def test_the_line_for_a_path_covers_it_and_not_its_neighbours(name: str) -> None:
     if name.strip() != name or any(character.isspace() and character != " " for character in name):
         return
@@ -108,19 +112,33 @@ def test_ignoring_agrees_with_git_check_ignore(work: Path, patterns: list[str]) 
     text = "\n".join(patterns) + "\n"
     (work / ".gitignore").write_text(text)
     done = subprocess.run(
-        ["git", "check-ignore", "--no-index", "--stdin"], cwd=work, input="\n".join(FILES), capture_output=True, text=True, check=False
+        ["git", "check-ignore", "--no-index", "--stdin"],
+        cwd=work,
+        input="\n".join(FILES),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     ignores = Ignores(text.encode())
     assert [path for path in FILES if ignores.is_ignored(path)] == done.stdout.splitlines()
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.tuples(PATTERNS, st.sampled_from(["filter=lfs", "-filter", "text", "filter=x"])), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.tuples(PATTERNS, st.sampled_from(["filter=lfs", "-filter", "text", "filter=x"])), min_size=1, max_size=4
+    )
+)
 def test_attributes_agree_with_git_check_attr(work: Path, rules: list[tuple[str, str]]) -> None:
     text = "".join(f"{pattern} {attribute}\n" for pattern, attribute in rules if not pattern.startswith("!"))
     (work / ".gitattributes").write_text(text)
     done = subprocess.run(
-        ["git", "check-attr", "--stdin", "filter"], cwd=work, input="\n".join(FILES), capture_output=True, text=True, check=True
+        ["git", "check-attr", "--stdin", "filter"],
+        cwd=work,
+        input="\n".join(FILES),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     lfs = [line.endswith(": filter: lfs") for line in done.stdout.splitlines()]
     attributes = Attributes(text.encode())
