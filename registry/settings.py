@@ -230,6 +230,6 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"()": "registry.logging.line_formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env_text("WEIGHBRIDGE_LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "httpx2": {"level": "WARNING"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "kombu.connection": {"level": "ERROR"}, "httpx2": {"level": "WARNING"}},
 }
 LOGGING_CONFIG = "logging.config.dictConfig"

@@ -12,6 +12,9 @@ from registry.console import agreements, licenses, people, records, work
 
 __all__ = ["agreements", "licenses", "people", "records", "work"]
 
+admin.site.index_title = "Operations"
+admin.site.index_template = "console/index.html"
+
 # These would write rows past our services; groups mean nothing here.
 for _model in (EmailAddress, Authenticator, Group):
     if admin.site.is_registered(_model):

@@ -154,14 +154,14 @@ class EntitlementAdmin(StaffAdmin):
         "holder",
         "repository",
         "offer",
-        "purposes",
-        "state",
+        "covers",
+        "status",
         "starts_at",
         "ends_at",
         "granted_by",
         "created_at",
     )
-    readonly_fields = ("holder", "repository", "state")
+    readonly_fields = ("holder", "repository", "covers")
     inlines = (_Events,)
     actions_detail = ("suspend", "resume", "revoke")
 
@@ -179,6 +179,11 @@ class EntitlementAdmin(StaffAdmin):
     def repository(self, row: Entitlement) -> str:
         """What the offer is for."""
         return row.offer.repository.full_name
+
+    @column("Purposes")
+    def covers(self, row: Entitlement) -> str:
+        """What it may be used for."""
+        return ", ".join(row.purposes) or "every purpose"
 
     @column("Status", label={"active": "success", "suspended": "warning", "revoked": "danger"})
     def state(self, row: Entitlement) -> tuple[str, str]:

@@ -168,3 +168,4 @@ class StaffTabular(_ReadOnly, TabularInline):  # type: ignore[misc] # (unfold sh
     extra = 0
     can_delete = False
     show_change_link = True
+    hide_title = True

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
+
+
+def _static(path: str) -> Callable[[HttpRequest], str]:
+    """The address of a static file, asked for once the settings stand."""
+    return lambda _request: static(path)
 
 
 def _section(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
@@ -31,7 +39,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Operations",
     "SITE_URL": "/",
     "SITE_SYMBOL": "balance",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("web/img/favicon.svg")}],
+    "STYLES": [_static("console/panel.css")],
     "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "registry.console.dashboard.attention",
     "COLORS": {"primary": _hue(0.1, 234)},
     "SIDEBAR": {
         "show_search": False,

@@ -8,7 +8,10 @@ from django.utils.safestring import SafeString
 
 from registry.audit.models import AuditEntry, OutboxMessage
 from registry.console.base import StaffAdmin, column
+from registry.licensing.codes import Verdict
 from registry.licensing.models import DecisionRecord, Receipt
+
+_COLOURS = {verdict.value: "warning" for verdict in Verdict} | {Verdict.ALLOW: "success", Verdict.DENY: "danger"}
 
 
 @admin.register(DecisionRecord)
@@ -21,7 +24,7 @@ class DecisionRecordAdmin(StaffAdmin):
     search_fields = ("id", "user__username", "repository_name", "commit", "code")
     ordering = ("-last_at",)
     fieldsets = (
-        (None, {"fields": ("answer", "why")}),
+        (None, {"fields": ("verdict", "why")}),
         (
             "Question",
             {
@@ -40,9 +43,9 @@ class DecisionRecordAdmin(StaffAdmin):
         ),
         ("Record", {"fields": ("code", "count", "first_at", "last_at", "engine_version", "fingerprint")}),
     )
-    readonly_fields = ("answer", "why")
+    readonly_fields = ("why",)
 
-    @column("Verdict", ordering="verdict", label={"allow": "success", "deny": "danger", "review": "warning"})
+    @column("Verdict", ordering="verdict", label=_COLOURS)
     def answer(self, row: DecisionRecord) -> tuple[str, str]:
         """The verdict as a label."""
         return row.verdict, row.verdict

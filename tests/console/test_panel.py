@@ -80,6 +80,15 @@ def test_the_index_has_all_sections(panel: Client) -> None:
             assert str(item["link"]) in page
 
 
+def test_the_index_says_what_waits(panel: Client, access_request: Any, decision: DecisionRecord) -> None:
+    response = panel.get(reverse("admin:index"))
+    tiles = {tile["title"]: tile["number"] for tile in response.context["tiles"]}
+    assert tiles["Access requests waiting"] == 1
+    assert tiles["Refusals in the last day"] == 1
+    assert "repository.create" in response.content.decode()
+    assert panel.get(response.context["tiles"][0]["link"]).context["cl"].result_count == 1
+
+
 @pytest.mark.parametrize("shown", MODELS, ids=lambda shown: shown.__name__)
 def test_every_model_has_a_list_a_search_and_a_page(panel: Client, everything: None, shown: Any) -> None:
     row = shown._default_manager.first()
