@@ -38,6 +38,12 @@ class RepositoryExistsError(errors.ConflictError):
     code = "repository_exists"
 
 
+class RepositoryInUseError(errors.ConflictError):
+    """The repository cannot go: somebody's right hangs on it (an entitlement to one of its offers)."""
+
+    code = "repository_in_use"
+
+
 class ReferenceExistsError(errors.ConflictError):
     """The branch or tag exists already (hub-api 5.1, 5.2)."""
 

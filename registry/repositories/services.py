@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 
 from registry.accounts.models import Namespace
 from registry.accounts.permissions import token_allows
@@ -12,7 +13,12 @@ from registry.accounts.selectors import namespace_get
 from registry.audit.services import audit_record, outbox_add
 from registry.errors import AuthenticationError, DeniedError, InvalidError
 from registry.repositories.commits import AddFile, commit_initial
-from registry.repositories.errors import ObjectMissingError, RepositoryExistsError, RepositoryNotFoundError
+from registry.repositories.errors import (
+    ObjectMissingError,
+    RepositoryExistsError,
+    RepositoryInUseError,
+    RepositoryNotFoundError,
+)
 from registry.repositories.gitattributes import default_gitattributes
 from registry.repositories.models import Gating, Repository, RepositoryObject, RepositoryType, Visibility
 from registry.repositories.names import RepoId, check_repository_name
@@ -181,6 +187,7 @@ def repository_delete(*, principal: Principal, repository: Repository) -> None:
     Raises:
         AuthenticationError, DeniedError: the caller is no admin of the repository.
         RepositoryNotFoundError: somebody else deleted it first.
+        RepositoryInUseError: a customer holds an entitlement to it.
     """
     require(principal, repository, "admin")
     with transaction.atomic():
@@ -189,7 +196,13 @@ def repository_delete(*, principal: Principal, repository: Repository) -> None:
             raise RepositoryNotFoundError(f"there is no {repository.type} `{repository.full_name}`")
         target = f"{row.type}:{row.full_name}"
         details = {"type": row.type, "name": row.full_name}
-        row.delete()
+        try:
+            row.delete()
+        except ProtectedError as error:
+            kinds = sorted({str(item._meta.verbose_name_plural) for item in error.protected_objects})  # noqa: SLF001 (Django documents Model._meta)
+            raise RepositoryInUseError(
+                f"`{row.full_name}` cannot be deleted: {' and '.join(kinds)} depend on it; make it private instead"
+            ) from error
         audit_record(action="repository.delete", target=target, principal=principal, details=details)
         outbox_add(topic="repository.deleted", payload={"repository_id": repository.pk, **details})
 

@@ -15,9 +15,15 @@ from registry.catalogue.licensing_facts import licensing_facts
 from registry.catalogue.models import LineageEdge, ObjectFacts, RepositoryProfile, RepositoryTag
 from registry.catalogue.publishing import commit_publish, repository_publish
 from registry.errors import InvalidError
+from registry.licensing.models import Entitlement, Offer
 from registry.repositories import trees
 from registry.repositories.commits import AddFile
-from registry.repositories.errors import EntryNotFoundError, RepositoryExistsError, StaleParentError
+from registry.repositories.errors import (
+    EntryNotFoundError,
+    RepositoryExistsError,
+    RepositoryInUseError,
+    StaleParentError,
+)
 from registry.repositories.models import Repository, RepositoryCommit
 from registry.repositories.selectors import revision_resolve
 from registry.repositories.services import branch_create, repository_delete, repository_update
@@ -201,6 +207,17 @@ def test_changes_and_deletions_are_audited(alice: User, publish: Publish, princi
     told = AuditEntry.objects.filter(target="model:alice/m").order_by("pk").values_list("action", flat=True)
     assert list(told) == ["repository.create", "repository.update", "repository.delete"]
     assert OutboxMessage.objects.get(topic="repository.deleted").payload["name"] == "alice/m"
+
+
+def test_a_repository_that_a_customer_is_entitled_to_stays(
+    alice: User, bob: User, publish: Publish, principal_of: Of, licenses: None
+) -> None:
+    repository = publish(alice)
+    offer = Offer.objects.create(repository=repository, title="Paid", license_id="mit", acquisition="purchase")
+    Entitlement.objects.create(offer=offer, user=bob)
+    with pytest.raises(RepositoryInUseError, match="entitlements depend on it"):
+        repository_delete(principal=principal_of(alice), repository=repository)
+    assert Repository.objects.filter(pk=repository.pk).exists()
 
 
 # --- weights ----------------------------------------------------------------------------------------------------
