@@ -61,8 +61,8 @@ def test_a_model_of_transformers_goes_up_and_comes_back(hub: Hub, tmp_path: Path
         import torch
         from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
         torch.manual_seed(0)
-        config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
-        model = BertModel(config).eval()
+        sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+        model = BertModel(BertConfig(vocab_size=20, **sizes)).eval()
         open("vocab.txt", "w").write("\\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmno"]))
         tokenizer = BertTokenizerFast(vocab="vocab.txt")
         model.push_to_hub("alice/tiny-bert", commit_message="Weights")
@@ -101,7 +101,8 @@ def test_a_dataset_is_pushed_and_loaded(hub: Hub, tmp_path: Path) -> None:
         """
         import datasets, csv
         from huggingface_hub import HfApi
-        made = datasets.Dataset.from_dict({"text": [f"row {n}" for n in range(50)], "label": [n % 2 for n in range(50)]})
+        columns = {"text": [f"row {n}" for n in range(50)], "label": [n % 2 for n in range(50)]}
+        made = datasets.Dataset.from_dict(columns)
         made.push_to_hub("alice/rows")
         loaded = datasets.load_dataset("alice/rows")
         assert loaded["train"]["text"][7] == "row 7" and len(loaded["train"]) == 50
@@ -109,7 +110,8 @@ def test_a_dataset_is_pushed_and_loaded(hub: Hub, tmp_path: Path) -> None:
         assert next(iter(streamed))["text"] == "row 0"
         api = HfApi()
         api.create_repo("alice/table", repo_type="dataset", private=True)
-        api.upload_file(path_or_fileobj=b"text,label\\na,0\\nb,1\\n", path_in_repo="train.csv", repo_id="alice/table", repo_type="dataset")
+        table = b"text,label\\na,0\\nb,1\\n"
+        api.upload_file(path_or_fileobj=table, path_in_repo="train.csv", repo_id="alice/table", repo_type="dataset")
         assert datasets.load_dataset("alice/table", split="train")["label"] == [0, 1]
         """,
         home=tmp_path,

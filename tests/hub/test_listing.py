@@ -110,8 +110,8 @@ def test_items_have_more_on_request(call: Call, shelf: None) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["sort=nonsense", "limit=0", "limit=-1", "limit=x", "cursor=x", "num_parameters=many", "gated=maybe", "full=perhaps",
-     "search=" + "x" * 501, "filter=%00", "expand=nonsense"],
+    ["sort=nonsense", "limit=0", "limit=-1", "limit=x", "cursor=x", "num_parameters=many", "gated=maybe",
+     "full=perhaps", "search=" + "x" * 501, "filter=%00", "expand=nonsense"],
 )  # fmt: skip
 def test_a_parameter_that_makes_no_sense_is_refused(call: Call, shelf: None, query: str) -> None:
     answer = call("GET", f"/api/models?{query}")

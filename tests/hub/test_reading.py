@@ -18,7 +18,14 @@ from registry.repositories.selectors import revision_resolve
 Call = Callable[..., HttpResponse]
 Publish = Callable[..., Repository]
 WEIGHTS = b"w" * 5000
-CARD = b"---\nlicense: apache-2.0\npipeline_tag: text-classification\nlibrary_name: transformers\nwidget: [{text: Hi}]\n---\n# M\n"
+CARD = b"""---
+license: apache-2.0
+pipeline_tag: text-classification
+library_name: transformers
+widget: [{text: Hi}]
+---
+# M
+"""
 CONFIG = b'{"architectures": ["BertForSequenceClassification"], "model_type": "bert"}'
 
 

@@ -24,8 +24,9 @@ ADDRESSES = {
     "/api/repos/delete": {"DELETE"},
     "/api/validate-yaml": {"POST"},
     "/api/models-tags-by-type": {"GET"},
-    **{f"/api/models/alice/m{f'/{action}' if action else ''}/main"[: None if action else -5]: set(methods) for action, methods in API.items()},
-    **{f"/alice/m/{action}/main/x"[: None if action != "ask-access" else -7]: set(methods) for action, methods in WEB.items()},
+    **{f"/api/models/alice/m{f'/{action}/main' if action else ''}": set(methods) for action, methods in API.items()},
+    **{f"/alice/m/{action}/main/x": set(methods) for action, methods in WEB.items() if action != "ask-access"},
+    "/alice/m/ask-access": {"POST"},
     "/alice/m.git/info/lfs/objects/batch": {"POST"},
 }  # fmt: skip
 

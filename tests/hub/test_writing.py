@@ -18,6 +18,8 @@ from registry.repositories.selectors import revision_resolve
 Call = Callable[..., HttpResponse]
 Publish = Callable[..., Repository]
 NOWHERE = "0" * 40
+ONE_FILE = b"""{"key":"header","value":{"summary":"S"}}
+{"key":"file","value":{"path":"a","content":"a","encoding":"utf-8"}}"""
 
 
 def text(path: str, content: str) -> tuple[str, dict[str, str]]:
@@ -127,15 +129,16 @@ def test_preupload_says_how_to_send_and_what_is_there(call: Call, publish: Publi
     files = [
         {"path": path, "size": size, "sample": base64.b64encode(sample).decode()}
         for path, size, sample in (
-            ("a.txt", 4, b"text"), ("w.bin", 7, b"weights"), ("new.txt", 9_000_000, b"text"), ("huge.txt", 11_000_000, b"t"),
-            ("x.tmp", 1, b"x"), (".gitignore", 1, b"x"),
+            ("a.txt", 4, b"text"), ("w.bin", 7, b"weights"), ("new.txt", 9_000_000, b"text"),
+            ("huge.txt", 11_000_000, b"t"), ("x.tmp", 1, b"x"), (".gitignore", 1, b"x"),
         )
     ]  # fmt: skip
     answer = call("POST", "/api/models/alice/m/preupload/main", alice, body={"files": files}).json()["files"]
     by_path = {entry["path"]: entry for entry in answer}
     assert [entry["path"] for entry in answer] == [entry["path"] for entry in files]
     assert {path: entry["uploadMode"] for path, entry in by_path.items()} == {
-        "a.txt": "regular", "w.bin": "lfs", "new.txt": "regular", "huge.txt": "lfs", "x.tmp": "regular", ".gitignore": "regular",
+        "a.txt": "regular", "w.bin": "lfs", "new.txt": "regular", "huge.txt": "lfs", "x.tmp": "regular",
+        ".gitignore": "regular",
     }  # fmt: skip
     assert {path for path, entry in by_path.items() if entry["shouldIgnore"]} == {"x.tmp"}
     assert by_path["a.txt"]["oid"] == hashlib.sha1(b"blob 4\0text", usedforsecurity=False).hexdigest()
@@ -281,8 +284,7 @@ def test_a_body_over_the_limit_is_413(call: Call, publish: Publish, alice: User,
 def test_a_body_that_is_cut_off_changes_nothing(call: Call, commit: Call, publish: Publish, alice: User) -> None:
     model = publish(alice, "m")
     head = revision_resolve(model, "main")
-    whole = b'{"key":"header","value":{"summary":"S"}}\n{"key":"file","value":{"path":"a","content":"a","encoding":"utf-8"}}'
-    extra = {"wsgi.input": io.BytesIO(whole), "CONTENT_LENGTH": str(len(whole) + 5)}
+    extra = {"wsgi.input": io.BytesIO(ONE_FILE), "CONTENT_LENGTH": str(len(ONE_FILE) + 5)}
     answer = call("POST", "/api/models/alice/m/commit/main", alice, **extra)
     assert answer.status_code == 400
     assert "ended" in answer.json()["error"]
@@ -291,8 +293,7 @@ def test_a_body_that_is_cut_off_changes_nothing(call: Call, commit: Call, publis
 
 def test_a_chunked_body_is_read_from_the_server(call: Call, publish: Publish, alice: User) -> None:
     publish(alice, "m")
-    body = b'{"key":"header","value":{"summary":"S"}}\n{"key":"file","value":{"path":"a","content":"a","encoding":"utf-8"}}'
-    extra = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    extra = {"wsgi.input": io.BytesIO(ONE_FILE), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     answer = call("POST", "/api/models/alice/m/commit/main", alice, **extra)
     assert answer.status_code == 200
     assert call("GET", "/alice/m/resolve/main/a").content == b"a"
