@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from registry import http_errors
+from registry.api.licensing_evidence import jwks
 from registry.health import health
 
 handler400 = http_errors.handler400
@@ -15,6 +16,7 @@ handler500 = http_errors.handler500
 
 urlpatterns = [
     path("health", health),
+    path(".well-known/jwks.json", jwks),
     path("api/v1/", include("registry.api.urls", namespace="api")),
     path("", include("registry.hub.urls", namespace="hub")),
     path("admin/", admin.site.urls),
