@@ -58,7 +58,13 @@ def _count(principal: Principal, criteria: Criteria) -> dict[str, list[FacetValu
     capped = len(ids) > MAX_COUNTED
     ids = ids[:MAX_COUNTED]
     rows = Repository.objects.filter(pk__in=ids)
-    result = {name: _tag_values(ids, prefix, capped=capped) for name, prefix in _PREFIXES.items()}
+    tags = _tag_counts(ids)
+    result = {
+        name: [FacetValue(tag.removeprefix(prefix), number, capped) for tag, number in tags if tag.startswith(prefix)][
+            :_TOP
+        ]
+        for name, prefix in _PREFIXES.items()
+    }
     result["license_category"] = _values(rows, "profile__license__category", "unstated", capped=capped)
     result["gated"] = _values(rows, "gated", "open", capped=capped)
     result["owner"] = _values(rows, "namespace__name", "", capped=capped)
@@ -71,15 +77,13 @@ def _first_ids(principal: Principal, criteria: Criteria) -> list[int]:
     return [pk for pk, _ in found[: MAX_COUNTED + 1]]
 
 
-def _tag_values(ids: list[int], prefix: str, *, capped: bool) -> list[FacetValue]:
-    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    counted = (
-        RepositoryTag.objects.filter(tag__gte=prefix, tag__lt=end, repository__in=ids)
-        .values("tag")
-        .annotate(number=Count("pk"))
-        .order_by("-number", "tag")
-    )
-    return [FacetValue(row["tag"].removeprefix(prefix), row["number"], capped) for row in counted[:_TOP]]
+def _tag_counts(ids: list[int]) -> list[tuple[str, int]]:
+    """Returns every tag of these repositories with its count, most frequent first.
+
+    Read by repository: reading by tag would pass every row of common tags, whoever has them.
+    """
+    rows = RepositoryTag.objects.filter(repository__in=ids).order_by().values("tag").annotate(number=Count("pk"))
+    return sorted(((row["tag"], row["number"]) for row in rows), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _values(rows: QuerySet[Repository], column: str, empty: str, *, capped: bool) -> list[FacetValue]:
@@ -110,8 +114,7 @@ def tags_by_type(type: str) -> dict[str, list[dict[str, str]]]:  # noqa: A002 (t
     key = f"tags-by-type:{type}"
     kept: dict[str, list[dict[str, str]]] | None = cache.get(key)
     if kept is None:
-        rows = RepositoryTag.objects.filter(repository__in=_first_ids(ANONYMOUS, Criteria(type))).values("tag")
-        ranked = rows.annotate(number=Count("pk")).order_by("-number", "tag").values_list("tag", flat=True)[:_TOP_TAGS]
+        ranked = [tag for tag, _ in _tag_counts(_first_ids(ANONYMOUS, Criteria(type)))][:_TOP_TAGS]
         kept = _by_kind(ranked)
         cache.set(key, kept, _LIFETIME_SECONDS)
     return kept
