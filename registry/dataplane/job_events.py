@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aiohttp import web
 from django.db.models import Max
 
@@ -11,12 +9,11 @@ from registry.dataplane.events import Feed, Feeds, Page, end_frame, frame_of
 from registry.dataplane.threads import THREADS, Threads
 from registry.errors import NotFoundError
 from registry.jobs.models import Job, JobEvent
-from registry.jobs.selectors import events_after
+from registry.jobs.selectors import EVENTS_SALT, events_after
 from registry.jobs.states import TERMINAL
 from registry.storage.errors import LinkInvalidError
 from registry.storage.links import read_claims
 
-JOB_EVENTS_SALT = "job-events"
 FEEDS: web.AppKey[Feeds] = web.AppKey("feeds", Feeds)
 
 _HEADERS = {
@@ -44,14 +41,14 @@ async def stream_job_events(request: web.Request) -> web.StreamResponse:
     A reconnecting browser repeats the URL with a `Last-Event-ID` header, so the header wins.
     """
     job_id = request.match_info["job_id"]
-    if read_claims(request.query.get("token", ""), salt=JOB_EVENTS_SALT).get("job") != job_id:
+    if read_claims(request.query.get("token", ""), salt=EVENTS_SALT).get("job") != job_id:
         raise LinkInvalidError("this link is for another job: open the job's page again")
     after = _event_id(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
-    start = await request.app[THREADS].database(_start, job_id)
-    if start is None:
+    newest = await request.app[THREADS].database(_newest_event, job_id)
+    if newest is None:
         raise NotFoundError(f"there is no job `{job_id}`")
     response = web.StreamResponse(headers=_HEADERS)
-    async with request.app[FEEDS].follow(job_id, start.newest) as feed:
+    async with request.app[FEEDS].follow(job_id, newest) as feed:
         await response.prepare(request)
         await response.write(_HELLO)
         await _send(response, feed, after)
@@ -66,16 +63,12 @@ async def _send(response: web.StreamResponse, feed: Feed, after: int) -> None:
         await response.write(end_frame(feed.state))
 
 
-@dataclass(frozen=True)
-class _Start:
-    newest: int
-
-
-def _start(job_id: str) -> _Start | None:
+def _newest_event(job_id: str) -> int | None:
+    """Returns the id of the job's last event, 0 if it has none; None if there is no such job."""
     if not Job.objects.filter(id=job_id).exists():
         return None
-    newest = JobEvent.objects.filter(job_id=job_id).aggregate(newest=Max("id"))["newest"]
-    return _Start(newest or 0)
+    newest: int | None = JobEvent.objects.filter(job_id=job_id).aggregate(newest=Max("id"))["newest"]
+    return newest or 0
 
 
 def _read_page(job_id: str, after: int, limit: int) -> Page:
