@@ -83,6 +83,13 @@ def test_datasets_and_spaces_have_lists_of_their_own(call: Call, shelf: None) ->
     assert ids(call, kind="spaces") == {"bob/room"}
 
 
+def test_spaces_are_found_by_what_they_name(call: Call, shelf: None, publish: Publish, alice: User) -> None:
+    publish(alice, "demo", card(sdk="static", models="[alice/bert]", datasets="[bob/words]"), type="space")
+    for query in ("models=alice/bert", "datasets=bob/words", "linked=true"):
+        assert ids(call, query, kind="spaces") == {"alice/demo"}, query
+    assert ids(call, "models=alice/other", kind="spaces") == set()
+
+
 def test_pages_follow_the_link(call: Call, shelf: None) -> None:
     first = call("GET", "/api/models?limit=1&sort=createdAt&full=true")
     parts = urlsplit(first["Link"].partition(">")[0].strip("<"))

@@ -56,9 +56,10 @@ def _listing(request: PrincipalRequest, kind: str) -> HttpResponse:
 def _filters(request: PrincipalRequest, kind: str) -> Filters:
     tags = query_list(request, "filter")
     if kind == "space":
-        # `linked` asks for spaces that name any repository at all; each of ours that names one carries such a tag.
+        # The tags that `registry.catalogue.tags` gives to a space for the repositories its card names.
         tags += [f"models:{name}" for name in query_list(request, "models")]
         tags += [f"datasets:{name}" for name in query_list(request, "datasets")]
+        tags += ["linked:any"] if query_bool(request, "linked") else []
     filters: Filters = {
         "search": query_list(request, "search"),
         "author": query_text(request, "author"),
