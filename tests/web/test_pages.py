@@ -18,6 +18,10 @@ from registry.repositories.operations import AddFile
 from tests.web.conftest import CARD
 
 ClientFor = Callable[..., Client]
+JOB = {
+    "kind": "finetune", "text_column": "text", "label_column": "label", "method": "frozen", "epochs": "1",
+    "max_length": "128", "minutes": "60", "purpose": "internal", "output": "alice/out", "visibility": "private",
+}  # fmt: skip
 
 
 def _text(response: Any) -> str:
@@ -87,7 +91,8 @@ def test_htmx_gets_the_parts_that_change(open_model: Repository, client_for: Cli
     assert "HX-Request" in response["Vary"]
 
 
-@pytest.mark.parametrize("query", ["cursor=%00", "cursor=nonsense", "sort=zzz", "size=zzz", "verdict=zzz", "language=" + "x" * 9999,
+@pytest.mark.parametrize("query", ["cursor=%00", "cursor=nonsense", "sort=zzz", "size=zzz", "verdict=zzz",
+                                   "language=" + "x" * 9999,
                                    "search=%00%27%22--", "purpose=zzz", "task=<script>alert(1)</script>"])  # fmt: skip
 def test_a_nonsense_address_still_lists(query: str, open_model: Repository, client_for: ClientFor) -> None:
     response = client_for().get(f"/models?{query}")
@@ -143,7 +148,7 @@ def test_snippets_name_this_host(open_model: Repository, client_for: ClientFor, 
         "---\n- a\n- list\n---\nbody-text",
         "---\nmodel-index: 5\ntags: {a: b}\nextra_gated_fields: 3\nlanguage: {x: 1}\nlicense: {a: b}\n---\nbody-text",
         "---\nlicense: '<script>alert(1)</script>'\nlicense_name: '\"><img src=x onerror=alert(1)>'\n---\nbody-text",
-        "---\npipeline_tag: '<b>x</b>'\nlibrary_name: '\"><script>alert(1)</script>'\n---\nbody-text <script>alert(1)</script>",
+        "---\npipeline_tag: '<b>x</b>'\nlibrary_name: '\"><script>alert(1)</script>'\n---\nbody-text <script>alert(1)",
         "---\nbase_model: ['<script>alert(1)</script>/x', ../../etc]\ndatasets: [a/b, 7]\n---\nbody-text",
     ],
 )
@@ -368,9 +373,7 @@ def test_the_catalogue_is_searched_and_each_license_reads(catalogue: None, clien
 
 # --- jobs --------------------------------------------------------------------------------------------------------
 def test_a_job_form_says_what_is_wrong_by_field(open_model: Repository, alice: User, client_for: ClientFor) -> None:
-    data = {"kind": "finetune", "model": "alice/none", "dataset": "alice/none", "text_column": "text", "label_column": "label",
-            "method": "frozen", "epochs": "1", "max_length": "128", "minutes": "60", "purpose": "research", "output": "alice/out",
-            "visibility": "private", "check": "1"}  # fmt: skip
+    data = {**JOB, "model": "alice/none", "dataset": "alice/none", "check": "1"}
     response = client_for(alice).post("/jobs/new", data)
     assert response.status_code == 422
     assert "There is no model `alice/none` that you may see" in _text(response)
@@ -385,9 +388,7 @@ def test_a_check_shows_decision_and_estimate_and_queues_nothing(
         type="dataset",
         files={"README.md": "---\nlicense: cc0-1.0\n---\nx", "train.csv": "text,label\na,b\n"},
     )
-    data = {"kind": "finetune", "model": "alice/open", "dataset": "alice/rows", "text_column": "text", "label_column": "label",
-            "method": "frozen", "epochs": "1", "max_length": "128", "minutes": "60", "purpose": "internal", "output": "alice/out",
-            "visibility": "private"}  # fmt: skip
+    data = {**JOB, "model": "alice/open", "dataset": "alice/rows"}
     client = client_for(alice)
     text = _text(client.post("/jobs/new", {**data, "check": "1"}))
     assert "Memory" in text
