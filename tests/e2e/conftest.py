@@ -247,6 +247,7 @@ from registry.licensing.services import licenses_load
 
 wanted = json.load(sys.stdin)
 call_command("migrate", verbosity=0)
+call_command("collectstatic", verbosity=0, interactive=False)  # pages need it
 licenses_load()
 people = {name: services.user_create(username=name, password=wanted["password"]) for name in wanted["tokens"]}
 for name, secret in wanted["tokens"].items():
