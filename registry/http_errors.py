@@ -74,12 +74,13 @@ def problem_body(error: errors.DomainError) -> dict[str, Any]:
     """Returns RFC 9457 members: type, title, status, detail, plus `code` and the error's details."""
     status = status_of(error)
     return {
+        **{key: value for key, value in error.details.items() if key != "headers"},
+        # The standard's members come last: no detail of the same name may overwrite them.
         "type": f"/docs/errors#{error.code}",
         "title": error.code.replace("_", " "),
         "status": status,
         "detail": error.message,
         "code": error.code,
-        **{key: value for key, value in error.details.items() if key != "headers"},
     }
 
 

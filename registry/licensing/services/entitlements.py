@@ -139,7 +139,7 @@ def _change(
     following = TRANSITIONS.get((row.status, action))
     if following is None:
         raise EntitlementTransitionError(
-            f"a {row.status} entitlement cannot be changed by `{action}`", status=row.status
+            f"the entitlement is {row.status}: `{action}` cannot follow", current=row.status
         )
     row.status = following
     row.save(update_fields=["status"])

@@ -60,7 +60,7 @@ def access_request_create(
     if row is None:
         row = AccessRequest(repository_id=repository.pk, user_id=user_id)
     elif row.status in _CLOSED:
-        raise RequestConflictError("the owner closed this request: ask them to open it again", status=row.status)
+        raise RequestConflictError("the owner closed this request: ask them to open it again", current=row.status)
     elif row.status == Status.ACCEPTED and not _has_ended(row.expires_at):
         return row
     automatic = repository.gated == "auto"
@@ -113,7 +113,7 @@ def access_request_decide(
         raise RequestInvalidError(f"a reason has at most {_MAX_REASON} characters", field="reason")
     row = AccessRequest.objects.select_for_update().get(pk=request.pk)
     if row.seen_status == status:
-        raise RequestConflictError(f"the request is {status} already", status=status)
+        raise RequestConflictError(f"the request is {status} already", current=status)
     before = row.status
     row.status = _SETTABLE[status]
     if before == Status.ACCEPTED and status == "rejected":
@@ -153,7 +153,7 @@ def access_request_grant(
         raise NotGatedError(f"`{repository.full_name}` is not gated: everybody has access")
     row = AccessRequest.objects.select_for_update().filter(repository_id=repository.pk, user=user).first()
     if row is not None and row.status == Status.ACCEPTED and not _has_ended(row.expires_at):
-        raise RequestConflictError(f"{user.username} has access already", status=row.status)
+        raise RequestConflictError(f"{user.username} has access already", current=row.status)
     row = row or AccessRequest(repository_id=repository.pk, user=user)
     row.status = Status.ACCEPTED
     row.granted = True
