@@ -22,8 +22,8 @@ from registry.storage.errors import LinkInvalidError
 from registry.storage.links import ObjectLink, object_link_read
 from registry.storage.stores import get_store
 
-# One call of sendfile(2) keeps the event loop for as long as the socket takes bytes: a few milliseconds at this size.
-_SENDFILE_PIECE = 4 * 1024 * 1024
+# One sendfile(2) keeps the event loop for as long as the socket takes bytes: ten milliseconds or so at this size.
+_SENDFILE_PIECE = 16 * 1024 * 1024
 _STREAM_PIECE = 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; ?charset=[\w-]+)?", re.ASCII)
 
