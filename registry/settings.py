@@ -218,6 +218,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # one set of purposes under two defaults (chosen, or as the token says) is still one enumeration
+    "ENUM_NAME_OVERRIDES": {"PurposeEnum": "registry.accounts.models.Purpose"},
 }
 
 # --- admin panel -----------------------------------------------------------------------------------------------
@@ -230,6 +232,10 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"()": "registry.logging.line_formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env_text("WEIGHBRIDGE_LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}, "kombu.connection": {"level": "ERROR"}, "httpx2": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "kombu.connection": {"level": "ERROR"},
+        "httpx2": {"level": "WARNING"},
+    },
 }
 LOGGING_CONFIG = "logging.config.dictConfig"

@@ -1,7 +1,7 @@
 """Runs the Procfile with honcho, giving processes long enough to end in order.
 
-honcho kills after five seconds what it has asked to stop; a Celery worker takes about seven to leave its broker, and one
-with a job some more to stop its child.
+honcho kills after five seconds what it has asked to stop; a Celery worker takes about seven to leave its broker, and
+one with a job some more to stop its child.
 """
 
 import sys

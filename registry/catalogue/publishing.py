@@ -1,4 +1,4 @@
-"""Publishing: create a repository or commit to it, with profile, audit entry and outbox message in one transaction."""
+"""Publishing: create a repository or commit to it, with profile and audit entry in one transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from registry.accounts.principal import Principal
-from registry.audit.services import audit_record, outbox_add
+from registry.audit.services import audit_record
 from registry.catalogue.card_rules import SPACE_SDKS
 from registry.catalogue.cards import MAX_CARD, validate
 from registry.catalogue.lineage import edges_resolve
@@ -63,7 +63,6 @@ def repository_publish(  # noqa: PLR0913 (one keyword for each part of the reque
         edges_resolve(repository)
         facts = {"type": repository.type, "name": repository.full_name, "private": repository.is_private, "head": head}
         audit_record(action="repository.create", target=_target(repository), principal=principal, details=facts)
-        outbox_add(topic="repository.created", payload={"repository_id": repository.pk, **facts})
     return repository
 
 
@@ -92,7 +91,7 @@ def commit_publish(  # noqa: PLR0913 (one keyword for each part of a commit)
     expected_parent: str | None = None,
     validate_card: bool = False,
 ) -> CommitResult:
-    """Commits, and in the same transaction refreshes the profile (for `main`), audits and tells the outbox.
+    """Commits, and in the same transaction refreshes the profile (for `main`) and audits.
 
     Slow work comes before the transaction: bytes are stored, and new weights' headers read.
 
@@ -130,7 +129,6 @@ def commit_publish(  # noqa: PLR0913 (one keyword for each part of a commit)
             "new": result.oid,
         }
         audit_record(action="repository.commit", target=_target(repository), principal=principal, details=facts)
-        outbox_add(topic="repository.commit", payload={"repository_id": repository.pk, **facts})
     return result
 
 

@@ -1,7 +1,7 @@
 """Commits: a branch moves from one tree to the next, in one transaction (hub-api 2.7).
 
 Order of locks, here and in the sweep: the ref, then git objects by id, then large objects by digest. Views do not call
-this: `registry.catalogue.publishing` adds profile, audit and outbox in the same transaction.
+this: `registry.catalogue.publishing` adds profile and audit in the same transaction.
 """
 
 from __future__ import annotations

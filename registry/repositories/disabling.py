@@ -6,7 +6,7 @@ from django.db import transaction
 
 from registry.accounts.permissions import token_allows_globally
 from registry.accounts.principal import Principal
-from registry.audit.services import audit_record, outbox_add
+from registry.audit.services import audit_record
 from registry.errors import DeniedError, InvalidError
 from registry.repositories.errors import RepositoryNotFoundError
 from registry.repositories.models import Repository
@@ -41,6 +41,5 @@ def repository_set_disabled(
         principal=principal,
         details={"reason": reason},
     )
-    outbox_add(topic="repository.updated", payload={"repository_id": repository.pk, "disabled": disabled})
     repository.disabled = disabled
     return repository

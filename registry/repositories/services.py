@@ -10,7 +10,7 @@ from registry.accounts.models import Namespace
 from registry.accounts.permissions import token_allows
 from registry.accounts.principal import Principal
 from registry.accounts.selectors import namespace_get
-from registry.audit.services import audit_record, outbox_add
+from registry.audit.services import audit_record
 from registry.errors import AuthenticationError, DeniedError, InvalidError
 from registry.repositories.commits import AddFile, commit_initial
 from registry.repositories.errors import (
@@ -175,7 +175,6 @@ def repository_update(
             raise RepositoryNotFoundError(f"there is no {repository.type} `{repository.full_name}`")
         target = f"{repository.type}:{repository.full_name}"
         audit_record(action="repository.update", target=target, principal=principal, details=changes)
-        outbox_add(topic="repository.updated", payload={"repository_id": repository.pk, **changes})
     for key, value in changes.items():
         setattr(repository, key, value)
     return repository
@@ -204,7 +203,6 @@ def repository_delete(*, principal: Principal, repository: Repository) -> None:
                 f"`{row.full_name}` cannot be deleted: {' and '.join(kinds)} depend on it; make it private instead"
             ) from error
         audit_record(action="repository.delete", target=target, principal=principal, details=details)
-        outbox_add(topic="repository.deleted", payload={"repository_id": repository.pk, **details})
 
 
 def large_object_attach(*, repository_id: int, sha256: str, user_id: int | None) -> RepositoryObject:

@@ -9,7 +9,7 @@ import pytest
 
 from registry.accounts.models import User
 from registry.accounts.principal import Principal
-from registry.audit.models import AuditEntry, OutboxMessage
+from registry.audit.models import AuditEntry
 from registry.catalogue import facts, lineage
 from registry.catalogue.licensing_facts import licensing_facts
 from registry.catalogue.models import LineageEdge, ObjectFacts, RepositoryProfile, RepositoryTag
@@ -52,16 +52,13 @@ CONFIGURED = ["config.json"]
 WHISPER = {"model_type": "whisper", "architectures": ["WhisperForConditionalGeneration"]}
 
 
-def test_creating_tells_profile_audit_and_outbox(alice: User, publish: Publish) -> None:
+def test_creating_makes_the_profile_and_is_audited(alice: User, publish: Publish) -> None:
     repository = publish(alice)
     head = revision_resolve(repository)
     assert (repository.profile.head_oid, repository.profile.license_status) == (head, "unstated")
     entry = AuditEntry.objects.get(action="repository.create")
     assert (entry.actor, entry.target) == ("alice", "model:alice/m")
-    message = OutboxMessage.objects.get(topic="repository.created")
-    assert message.payload == {
-        "repository_id": repository.pk, "type": "model", "name": "alice/m", "private": False, "head": head,
-    }  # fmt: skip
+    assert entry.details == {"type": "model", "name": "alice/m", "private": False, "head": head}
 
 
 def test_a_commit_refreshes_the_profile_and_is_told_once(alice: User, publish: Publish, licenses: None) -> None:
@@ -90,11 +87,10 @@ def test_a_commit_refreshes_the_profile_and_is_told_once(alice: User, publish: P
         "library:transformers",
         "pipeline_tag:text-classification",
     }
-    message = OutboxMessage.objects.get(topic="repository.commit")
-    assert (message.payload["ref"], message.payload["new"]) == ("refs/heads/main", head)
-    assert AuditEntry.objects.get(action="repository.commit").details["old"] == message.payload["old"]
+    details = AuditEntry.objects.get(action="repository.commit").details
+    assert (details["ref"], details["new"]) == ("refs/heads/main", head)
     publish(alice, files={"README.md": CARD})
-    assert OutboxMessage.objects.filter(topic="repository.commit").count() == 1
+    assert AuditEntry.objects.filter(action="repository.commit").count() == 1
 
 
 def test_what_a_card_no_longer_says_goes(alice: User, publish: Publish, licenses: None) -> None:
@@ -156,13 +152,13 @@ def test_validation_refuses_a_bad_card_if_asked(
 
 def test_a_failed_commit_leaves_no_trace(alice: User, principal_of: Of, publish: Publish) -> None:
     repository = publish(alice)
-    counts = [model.objects.count() for model in (OutboxMessage, AuditEntry, RepositoryCommit)]
+    counts = [model.objects.count() for model in (AuditEntry, RepositoryCommit)]
     with pytest.raises(StaleParentError):
         commit_publish(
             principal=principal_of(alice), repository=repository, branch="main", title="t",
             operations=[AddFile("README.md", CARD.encode())], expected_parent="0" * 40,
         )  # fmt: skip
-    assert [model.objects.count() for model in (OutboxMessage, AuditEntry, RepositoryCommit)] == counts
+    assert [model.objects.count() for model in (AuditEntry, RepositoryCommit)] == counts
     assert RepositoryProfile.objects.get(pk=repository.pk).card_data is None
 
 
@@ -174,7 +170,7 @@ def test_only_main_makes_the_profile(alice: User, principal_of: Of, publish: Pub
         principal=me, repository=repository, branch="dev", title="t", operations=[AddFile("README.md", CARD.encode())]
     )
     assert RepositoryProfile.objects.get(pk=repository.pk).card_data is None
-    assert OutboxMessage.objects.get(topic="repository.commit").payload["ref"] == "refs/heads/dev"
+    assert AuditEntry.objects.get(action="repository.commit").details["ref"] == "refs/heads/dev"
 
 
 def test_a_space_comes_with_its_files(alice: User, principal_of: Of) -> None:
@@ -197,7 +193,7 @@ def test_a_refused_creation_leaves_no_trace(alice: User, publish: Publish, princ
     publish(alice)
     with pytest.raises(RepositoryExistsError):
         repository_publish(principal=principal_of(alice), type="model", namespace=None, name="M")
-    assert OutboxMessage.objects.filter(topic="repository.created").count() == 1
+    assert AuditEntry.objects.filter(action="repository.create").count() == 1
 
 
 def test_changes_and_deletions_are_audited(alice: User, publish: Publish, principal_of: Of) -> None:
@@ -206,7 +202,6 @@ def test_changes_and_deletions_are_audited(alice: User, publish: Publish, princi
     repository_delete(principal=principal_of(alice), repository=repository)
     told = AuditEntry.objects.filter(target="model:alice/m").order_by("pk").values_list("action", flat=True)
     assert list(told) == ["repository.create", "repository.update", "repository.delete"]
-    assert OutboxMessage.objects.get(topic="repository.deleted").payload["name"] == "alice/m"
 
 
 def test_a_repository_that_a_customer_is_entitled_to_stays(
