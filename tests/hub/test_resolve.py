@@ -249,7 +249,7 @@ def test_a_download_is_counted_once_a_client(call: Call, model: Repository, bob:
     assert RepositoryCounters.objects.get(repository=model).downloads_all_time == 1
 
 
-@pytest.mark.parametrize(("path", "queries"), [("config.json", 8), ("w.bin", 8)])
+@pytest.mark.parametrize(("path", "queries"), [("config.json", 6), ("w.bin", 6)])
 def test_a_warm_head_takes_few_queries(
     call: Call, model: Repository, bob: User, path: str, queries: int, django_assert_max_num_queries: Any
 ) -> None:
