@@ -218,8 +218,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    # one set of purposes under two defaults (chosen, or as the token says) is still one enumeration
-    "ENUM_NAME_OVERRIDES": {"PurposeEnum": "registry.accounts.models.Purpose"},
+    # fields `purpose` and `purposes` share one enumeration
+    "ENUM_NAME_OVERRIDES": {"PurposeEnum": "registry.api.licensing_bodies.PURPOSES"},
 }
 
 # --- admin panel -----------------------------------------------------------------------------------------------
