@@ -174,6 +174,7 @@ def test_pages_work_without_script(seeded: Hub, browser: Browser) -> None:
     page.get_by_role("link", name="alice/pages-open").click()
     page.get_by_text("Use this model").click()
     expect(page.get_by_text("AutoModelForSequenceClassification").first).to_be_visible()
+    page.get_by_text("Use this model").click()  # close it: without script it covers what lies below
     page.get_by_label("Weigh for").select_option("internal")
     page.get_by_role("button", name="Weigh").click()
     expect(page.get_by_text("for internal").first).to_be_visible()
