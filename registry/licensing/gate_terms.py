@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from registry.licensing.codes import PRECEDENCE, Code, Verdict
 from registry.licensing.decision import DecisionDuty, DecisionWarning, Reason, Remedy
-from registry.licensing.question import AcceptanceFact, AccessQuestion, AncestorFact, Facts, LicenseFact
+from registry.licensing.question import PURPOSES, AcceptanceFact, AccessQuestion, AncestorFact, Facts, LicenseFact
 from registry.licensing.terms import LicenseTerms, load_vocabulary
 from registry.licensing.terms_case import Subject, TermsCase, TermsOutcome, TermsReason
 from registry.licensing.terms_decision import decide_terms
@@ -121,7 +121,8 @@ def weighing_of(question: AccessQuestion, facts: Facts, purpose: str) -> Weighin
             accepted[license_fact.id] = SUPERSEDED
         else:
             accepted.pop(license_fact.id, None)
-    subject = replace(facts.subject, purpose=purpose, accepted=tuple(sorted(accepted.items())))
+    known_purpose = purpose if purpose in PURPOSES else None  # another is refused in its own group
+    subject = replace(facts.subject, purpose=known_purpose, accepted=tuple(sorted(accepted.items())))
     return Weighing(question, facts, purpose, subject, f"{facts.page}/license")
 
 

@@ -28,7 +28,10 @@ def _decide(case: dict[str, Any]) -> TermsOutcome:
 def _parts(clauses: list[str] | tuple[str, ...]) -> set[tuple[str, str]]:
     """`a §1;2` cites two clauses of one text: compared clause by clause."""
     return {
-        (license_id, part) for clause in clauses for license_id, _, rest in [clause.partition(" §")] for part in rest.split(";")
+        (license_id, part)
+        for clause in clauses
+        for license_id, _, rest in [clause.partition(" §")]
+        for part in rest.split(";")
     }
 
 
