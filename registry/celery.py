@@ -31,6 +31,8 @@ app.conf.update(
     beat_schedule={
         "relay-outbox": {"task": "registry.audit.tasks.relay_outbox", "schedule": 5.0},
         "requeue-lost-jobs": {"task": "registry.jobs.tasks.requeue_lost_jobs", "schedule": 15.0},
+        "prune-checkpoints": {"task": "registry.jobs.tasks.prune_checkpoints", "schedule": 3600.0},
+        "prune-outbox": {"task": "registry.audit.tasks.prune_outbox", "schedule": 3600.0},
         "sweep-unreferenced-objects": {"task": "registry.repositories.tasks.sweep_unreferenced", "schedule": 3600.0},
         "roll-download-windows": {"task": "registry.catalogue.tasks.roll_download_windows", "schedule": 3600.0},
     },

@@ -1,4 +1,4 @@
-"""Delivers due messages of the outbox: each at least once, and by one relay at a time.
+"""Delivers due messages of the outbox: each at least once, and by one relay at a time; forgets sent ones later.
 
 A relay claims a message in a short transaction that moves `due_at` past the longest delivery, delivers it outside any
 transaction (a handler may talk to a broker or another host, and must not hold SQLite's one write lock meanwhile), and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,6 +20,7 @@ from registry.audit.outbox import handler_for
 
 BATCH = 100
 CLAIM = timedelta(minutes=5)  # longer than any delivery takes
+PRUNE_BATCH = 1000  # rows that one short transaction deletes
 _FIRST_DELAY_SECONDS = 5
 _LONGEST_DELAY_SECONDS = 3600
 logger = logging.getLogger(__name__)
@@ -85,3 +86,17 @@ def _note(message: OutboxMessage, error: Exception | None) -> None:
     claimed.update(
         due_at=timezone.now() + back_off(message.attempts), last_error=f"{type(error).__name__}: {error}"[:500]
     )
+
+
+def outbox_prune(*, sent_before: datetime) -> int:
+    """Deletes messages that were delivered before a moment, a batch a transaction; returns how many.
+
+    Messages that still wait, however old, stay: nothing that must be told is lost.
+    """
+    count = 0
+    while True:
+        sent = OutboxMessage.objects.filter(sent_at__lt=sent_before).order_by("pk")
+        deleted, _ = OutboxMessage.objects.filter(pk__in=list(sent.values_list("pk", flat=True)[:PRUNE_BATCH])).delete()
+        count += deleted
+        if deleted < PRUNE_BATCH:
+            return count

@@ -19,6 +19,7 @@ from django.db import transaction
 
 from registry.dataplane.threads import THREADS, Threads
 from registry.errors import BadRequestError, TooLargeError
+from registry.jobs.services import job_object_attach
 from registry.repositories.services import large_object_attach
 from registry.storage import multipart
 from registry.storage.errors import LinkInvalidError, PartInvalidError
@@ -42,7 +43,7 @@ class Sink(Protocol):
 
 
 async def put_whole(request: web.Request) -> web.StreamResponse:
-    """`PUT /uploads/{token}`: receives a whole object and attaches it to the repository of the token."""
+    """`PUT /uploads/{token}`: receives a whole object and attaches it to the repository or job of the token."""
     grant = upload_grant_read(request.match_info["token"])
     if grant.chunk_size is not None:
         raise LinkInvalidError("this link is for an upload in parts: PUT each part to its own address")
@@ -152,10 +153,13 @@ async def _keep(threads: Threads, grant: UploadGrant, path: Path) -> None:
 
 
 def _record(grant: UploadGrant) -> None:
+    """Names the bytes and notes who brought them: reached only after all of them arrived, also where they existed."""
     with transaction.atomic():
         object_record(sha256=grant.sha256, size=grant.size)
         if grant.repository_id is not None:
             large_object_attach(repository_id=grant.repository_id, sha256=grant.sha256, user_id=grant.user_id)
+        if grant.job_id is not None:
+            job_object_attach(job_id=grant.job_id, sha256=grant.sha256)
 
 
 async def _json_body(request: web.Request) -> Any:

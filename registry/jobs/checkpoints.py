@@ -14,11 +14,11 @@ from django.db import transaction
 from registry.jobs.attempts import AttemptCredentials, attempt_lock
 from registry.jobs.errors import CheckpointIncompleteError, WorkerMessageError
 from registry.jobs.models import Job, JobCheckpoint, JobCheckpointFile
+from registry.jobs.possession import sizes_held, uploads_forget
 from registry.jobs.states import Directive, directive_for
 from registry.repositories.paths import parse_path
 from registry.storage.digests import parse_sha256
 from registry.storage.links import object_link, upload_link
-from registry.storage.models import LargeObject
 
 KEPT = 2
 MAX_FILES = 200
@@ -72,35 +72,39 @@ def _file_parse(index: int, raw: Any) -> CheckpointFile:
 def checkpoint_links(
     *, job_id: str, credentials: AttemptCredentials, files: Sequence[CheckpointFile]
 ) -> tuple[dict[str, str | None], Directive]:
-    """Returns, by path, where to PUT the bytes of each file, or None for bytes that the job's checkpoints hold already.
+    """Returns, by path, where to PUT the bytes of each file, or None for bytes that this job has uploaded already.
+
+    That the hub has the bytes from somebody else is not said: who only knows a digest must send them (`possession`).
 
     Raises:
         StaleAttemptError, WorkerCredentialsError, JobNotFoundError: as `attempt_lock`.
     """
     with transaction.atomic():
         job = attempt_lock(job_id, credentials)
-        held = set(JobCheckpointFile.objects.filter(checkpoint__job=job).values_list("large_object_id", flat=True))
-    links = {
-        file.path: None
-        if file.sha256 in held
-        else upload_link(sha256=file.sha256, size=file.size, repository_id=None, user_id=job.requested_by_id)
-        for file in files
-    }
+        held = sizes_held(job, [file.sha256 for file in files])
+    links = {file.path: None if held.get(file.sha256) == file.size else _upload_link(job, file) for file in files}
     return links, directive_for(job.stop_mode)
+
+
+def _upload_link(job: Job, file: CheckpointFile) -> str:
+    return upload_link(
+        sha256=file.sha256, size=file.size, repository_id=None, user_id=job.requested_by_id, job_id=job.pk
+    )
 
 
 def checkpoint_record(
     *, job_id: str, credentials: AttemptCredentials, step: int, files: Sequence[CheckpointFile]
 ) -> CheckpointKept:
-    """Records a checkpoint whose bytes have all arrived, in place of one with the same step, and drops old ones.
+    """Records a checkpoint whose bytes this job has all uploaded, in place of one with the same step; drops old ones.
 
     Raises:
-        CheckpointIncompleteError: some bytes are missing or have another size; details name the paths.
+        CheckpointIncompleteError: the job has not uploaded some bytes, or of another size; details name the paths.
         StaleAttemptError, WorkerCredentialsError, JobNotFoundError: as `attempt_lock`.
     """
     with transaction.atomic():
         job = attempt_lock(job_id, credentials)
-        _check_complete(files)
+        _check_complete(job, files)
+        before = _digests(job)
         job.checkpoints.filter(step=step).delete()
         checkpoint = JobCheckpoint.objects.create(job=job, attempt=job.attempt, step=step)
         JobCheckpointFile.objects.bulk_create(
@@ -108,12 +112,17 @@ def checkpoint_record(
         )
         steps = list(job.checkpoints.order_by("-step").values_list("step", flat=True))
         job.checkpoints.filter(step__in=steps[KEPT:]).delete()
+        uploads_forget(job, (before | {file.sha256 for file in files}) - _digests(job))
     return CheckpointKept(step, steps[:KEPT], directive_for(job.stop_mode))
 
 
-def _check_complete(files: Sequence[CheckpointFile]) -> None:
-    sizes = dict(LargeObject.objects.filter(sha256__in=[file.sha256 for file in files]).values_list("sha256", "size"))
-    missing = [file.path for file in files if sizes.get(file.sha256) != file.size]
+def _digests(job: Job) -> set[str]:
+    return set(JobCheckpointFile.objects.filter(checkpoint__job=job).values_list("large_object_id", flat=True))
+
+
+def _check_complete(job: Job, files: Sequence[CheckpointFile]) -> None:
+    held = sizes_held(job, [file.sha256 for file in files])
+    missing = [file.path for file in files if held.get(file.sha256) != file.size]
     if missing:
         raise CheckpointIncompleteError(
             f"{len(missing)} of {len(files)} files have not arrived: upload them, then record again", missing=missing
@@ -149,5 +158,5 @@ def _file_dict(file: JobCheckpointFile) -> dict[str, Any]:
 
 
 def checkpoints_drop(job: Job) -> None:
-    """Forgets the checkpoints of a job that has ended; their bytes go with the next collection."""
+    """Forgets the checkpoints of a job that has ended; their bytes go a day later (`possession`)."""
     job.checkpoints.all().delete()

@@ -150,6 +150,23 @@ class JobEvent(models.Model):
         return f"{self.job_id} {self.attempt}.{self.sequence} {self.kind}"
 
 
+class JobObject(models.Model):
+    """Bytes that a job really uploaded, whole: what its checkpoints may be made of. Knowing a digest makes no row.
+
+    The protected key keeps the bytes from collection, first for the checkpoint to come, then while it is kept.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="uploads")
+    large_object = models.ForeignKey(LargeObject, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint("job", "large_object", name="job_object_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.large_object_id}"
+
+
 class JobCheckpoint(models.Model):
     """A whole checkpoint mirrored to the hub's object store, so that another worker can resume. Never published."""
 

@@ -44,9 +44,10 @@ class ObjectLink:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadGrant:
-    """What an upload token allows: these bytes, for this repository, by this person.
+    """What an upload token allows: these bytes, for this repository or this job, by this person.
 
-    Without a repository the bytes are only stored: whoever made the link names them in a row of its own (checkpoints).
+    The receiver of the bytes records who brought them, and that row is what later gives access to them; with neither
+    repository nor job the bytes are only stored, and collected.
     `chunk_size` is None for one PUT of the whole body; else the body comes in parts of that many bytes.
     """
 
@@ -56,6 +57,7 @@ class UploadGrant:
     repository_id: int | None
     user_id: int
     chunk_size: int | None
+    job_id: str | None = None
 
     @property
     def part_count(self) -> int:
@@ -139,16 +141,17 @@ def object_link_read(sha256: str, filename: str, query: Mapping[str, str]) -> Ob
     return link
 
 
-def upload_link(*, sha256: str, size: int, repository_id: int | None, user_id: int) -> str:
-    """Returns the URL to which one PUT brings the whole object (git-lfs transfer `basic`)."""
-    return f"{settings.OBJECT_URL}/uploads/{_upload_token(sha256, size, repository_id, user_id, None)}"
+def upload_link(*, sha256: str, size: int, repository_id: int | None, user_id: int, job_id: str | None = None) -> str:
+    """Returns the URL to which one PUT brings the whole object (git-lfs transfer `basic`, or a job's checkpoint)."""
+    claims = _upload_claims(sha256, size, repository_id, user_id) | {"job": job_id}
+    return f"{settings.OBJECT_URL}/uploads/{_upload_token(claims)}"
 
 
 def multipart_links(
     *, sha256: str, size: int, repository_id: int, user_id: int, chunk_size: int
 ) -> tuple[str, dict[str, str]]:
     """Returns the completion URL and, by part number, the URL of each part (hub-api 3.2, `multipart`)."""
-    token = _upload_token(sha256, size, repository_id, user_id, chunk_size)
+    token = _upload_token(_upload_claims(sha256, size, repository_id, user_id) | {"chunk": chunk_size})
     base = f"{settings.OBJECT_URL}/uploads/{token}"
     return base, {str(number): f"{base}/{number}" for number in range(1, part_count(size, chunk_size) + 1)}
 
@@ -172,6 +175,7 @@ def upload_grant_read(token: str) -> UploadGrant:
         repository_id=claims["repository"],
         user_id=claims["user"],
         chunk_size=claims["chunk"],
+        job_id=claims["job"],
     )
 
 
@@ -193,15 +197,19 @@ def read_claims(token: str, *, salt: str) -> dict[str, Any]:
     return claims
 
 
-def _upload_token(sha256: str, size: int, repository_id: int | None, user_id: int, chunk_size: int | None) -> str:
-    claims = {
+def _upload_claims(sha256: str, size: int, repository_id: int | None, user_id: int) -> dict[str, Any]:
+    return {
         "id": new_id("upl"),
         "sha256": parse_sha256(sha256),
         "size": size,
         "repository": repository_id,
         "user": user_id,
-        "chunk": chunk_size,
+        "chunk": None,
+        "job": None,
     }
+
+
+def _upload_token(claims: Mapping[str, Any]) -> str:
     return sign_claims(claims, salt=UPLOAD_SALT, expires_in=UPLOAD_LIFETIME_SECONDS)
 
 

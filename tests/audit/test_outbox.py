@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from registry.audit import doorbell, outbox, relay
 from registry.audit.models import OutboxMessage
 from registry.audit.services import outbox_add
-from registry.audit.tasks import relay_outbox
+from registry.audit.tasks import prune_outbox, relay_outbox
 from registry.celery import app
 
 TOPIC = "test.topic"
@@ -230,3 +230,31 @@ def test_a_broker_that_is_down_is_logged_and_not_raised(
 
 def test_the_relay_is_known_by_the_name_that_the_doorbell_sends() -> None:
     assert relay_outbox.name == doorbell.RELAY_TASK
+
+
+@pytest.mark.django_db
+def test_sent_messages_go_after_a_week_and_unsent_ones_never(handle: Any) -> None:
+    handle(_accept)
+    week = timedelta(days=7)
+    sent_old, sent_lately, unsent = [outbox_add(topic=TOPIC, payload={"id": number}) for number in range(3)]
+    long_ago = timezone.now() - week - timedelta(seconds=1)
+    OutboxMessage.objects.update(created_at=long_ago, due_at=long_ago)
+    OutboxMessage.objects.filter(pk=sent_old.pk).update(sent_at=long_ago)
+    OutboxMessage.objects.filter(pk=sent_lately.pk).update(sent_at=timezone.now() - week + timedelta(minutes=1))
+    assert prune_outbox() == 1
+    assert set(OutboxMessage.objects.values_list("pk", flat=True)) == {sent_lately.pk, unsent.pk}
+    assert relay_outbox() == 1
+
+
+@pytest.mark.django_db
+def test_more_sent_messages_than_one_batch_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "PRUNE_BATCH", 2)
+    long_ago = timezone.now() - timedelta(days=30)
+    OutboxMessage.objects.bulk_create(OutboxMessage(topic=TOPIC, sent_at=long_ago) for _ in range(5))
+    assert prune_outbox() == 5
+    assert not OutboxMessage.objects.exists()
+
+
+def test_the_schedule_names_tasks_that_exist() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)

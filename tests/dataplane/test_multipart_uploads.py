@@ -48,6 +48,18 @@ def upload(plane: Any, digest: Digest) -> Upload:
     return Upload(plane, os.urandom(5 * CHUNK + 123), digest)
 
 
+def test_completing_an_object_that_exists_still_takes_all_parts(upload: Upload) -> None:
+    link = links.upload_link(sha256=upload.oid, size=len(upload.data), repository_id=None, user_id=0)
+    assert upload.plane.request("PUT", link, upload.data).status == 200
+    assert upload.complete().status == 400
+    for number in list(upload.parts)[:-1]:
+        upload.send(number)
+    assert upload.complete().status == 400
+    upload.send(list(upload.parts)[-1], b"x" * 123)
+    refused = upload.complete()
+    assert (refused.status, refused.json()["code"]) == (400, "digest_mismatch")
+
+
 def test_parts_in_any_order_and_at_once_make_the_object(upload: Upload) -> None:
     numbers = list(upload.parts)
     random.Random(4).shuffle(numbers)  # noqa: S311 (an order, no secret)

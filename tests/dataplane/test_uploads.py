@@ -44,6 +44,44 @@ def _row(plane: Any, sha256: str) -> Any:
     )
 
 
+def _own_repository(plane: Any, name: str) -> list[int]:
+    """Makes a repository and returns its number and its owner's."""
+    numbers: list[int] = plane.run(
+        "from registry.accounts.selectors import principal_for_user\n"
+        "from registry.accounts.services import user_create\n"
+        "from registry.repositories.services import repository_create\n"
+        f"user = user_create(username={name!r}, password='correct horse battery staple')\n"
+        "repository = repository_create("
+        "principal=principal_for_user(user), type='model', namespace=None, name='m', private=False)\n"
+        "result = [repository.pk, user.pk]"
+    )
+    return numbers
+
+
+def _running_job(plane: Any, name: str, state: str = "running") -> list[Any]:
+    """Makes a job and returns its id and its requester's number."""
+    made: list[Any] = plane.run(
+        "from registry.accounts.services import user_create\n"
+        "from registry.jobs.models import Job\n"
+        f"user = user_create(username={name!r}, password='correct horse battery staple')\n"
+        "job = Job.objects.create(kind='finetune', task='text-classification', spec={}, spec_digest='0' * 64,"
+        f" requested_by=user, purpose='internal', state={state!r})\n"
+        "result = [job.pk, user.pk]"
+    )
+    return made
+
+
+def _holders(plane: Any, sha256: str) -> Any:
+    """Returns which repositories and jobs hold an object."""
+    return plane.run(
+        "from registry.jobs.models import JobObject\n"
+        "from registry.repositories.models import RepositoryObject\n"
+        f"of = {{'large_object': {sha256!r}}}\n"
+        "result = [*RepositoryObject.objects.filter(**of).values_list('repository', flat=True),"
+        " *JobObject.objects.filter(**of).values_list('job', flat=True)]"
+    )
+
+
 def test_an_upload_is_stored_named_and_acknowledged(plane: Any, digest: Digest) -> None:
     data = os.urandom(2_500_000)
     answer = plane.request("PUT", _link(data, digest), data)
@@ -57,15 +95,7 @@ def test_an_upload_is_stored_named_and_acknowledged(plane: Any, digest: Digest) 
 
 def test_an_upload_for_a_repository_is_attached_to_it(plane: Any, digest: Digest) -> None:
     data = os.urandom(1000)
-    repository, user = plane.run(
-        "from registry.accounts.selectors import principal_for_user\n"
-        "from registry.accounts.services import user_create\n"
-        "from registry.repositories.services import repository_create\n"
-        "user = user_create(username='alice', password='correct horse battery staple')\n"
-        "repository = repository_create("
-        "principal=principal_for_user(user), type='model', namespace=None, name='m', private=False)\n"
-        "result = [repository.pk, user.pk]"
-    )
+    repository, user = _own_repository(plane, "alice")
     answer = plane.request("PUT", _link(data, digest, repository_id=repository, user_id=user), data)
     assert answer.status == 200
     held = plane.run(
@@ -93,6 +123,33 @@ def test_knowing_a_hash_is_not_having_the_bytes(plane: Any, digest: Digest) -> N
     plane.request("PUT", _link(data, digest), data)
     answer = plane.request("PUT", _link(data, digest), b"x" * 5000)
     assert (answer.status, answer.json()["code"]) == (400, "digest_mismatch")
+
+
+def test_only_who_sends_all_bytes_of_an_existing_object_comes_to_hold_it(plane: Any, digest: Digest) -> None:
+    data = os.urandom(5000)
+    plane.request("PUT", _link(data, digest), data)
+    repository, user = _own_repository(plane, "holder")
+    job, _ = _running_job(plane, "requester")
+    holders = [{"repository_id": repository, "user_id": user}, {"job_id": job}]
+    for body in (b"x" * 5000, b"", data[:-1], data + b"x"):
+        for holder in holders:
+            whole = plane.request("PUT", _link(data, digest, **holder), body)
+            chunked = plane.request("PUT", _link(data, digest, **holder), iter([body]))
+            assert {whole.status, chunked.status} <= {400, 413}
+    assert _holders(plane, digest(data)) == []
+    for holder in holders:
+        assert plane.request("PUT", _link(data, digest, **holder), data).status == 200
+    assert _holders(plane, digest(data)) == [repository, job]
+
+
+def test_a_job_that_has_ended_or_is_gone_takes_no_bytes(plane: Any, digest: Digest) -> None:
+    data = os.urandom(1000)
+    ended, _ = _running_job(plane, "ended-job", "failed")
+    late = plane.request("PUT", _link(data, digest, job_id=ended), data)
+    assert (late.status, late.json()["code"]) == (412, "stale_attempt")
+    gone = plane.request("PUT", _link(data, digest, job_id="job_gone"), data)
+    assert (gone.status, gone.json()["code"]) == (404, "job_not_found")
+    assert _row(plane, digest(data)) == []
 
 
 def test_a_chunked_body_is_accepted(plane: Any, digest: Digest) -> None:

@@ -61,6 +61,17 @@ def test_large_objects_go_in_parts_if_the_client_can(call: Call, publish: Publis
     assert batch(call, alice, "upload", big, transfers=["basic"]).json()["transfer"] == "basic"
 
 
+def test_an_object_that_another_repository_holds_must_be_sent_all_the_same(
+    call: Call, publish: Publish, alice: User, bob: User
+) -> None:
+    publish(bob, "secret", large={"w.bin": DATA}, private=True)
+    publish(alice, "own", large={"w.bin": DATA + b"!"})
+    publish(alice, "m")
+    for oid, size in ((OID, len(DATA)), (hashlib.sha256(DATA + b"!").hexdigest(), len(DATA) + 1)):
+        (entry,) = batch(call, alice, "upload", {"oid": oid, "size": size}).json()["objects"]
+        assert "upload" in entry["actions"]
+
+
 def test_an_object_over_the_limit_is_refused_alone(call: Call, publish: Publish, alice: User, settings: Any) -> None:
     publish(alice, "m")
     settings.MAX_OBJECT_SIZE = 4

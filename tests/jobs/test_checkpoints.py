@@ -14,18 +14,21 @@ from registry.accounts.principal import Principal
 from registry.errors import InvalidError
 from registry.jobs.attempts import AttemptCredentials, Claimed
 from registry.jobs.checkpoints import CheckpointFile, files_parse
-from registry.jobs.errors import CheckpointIncompleteError, StaleAttemptError, WorkerMessageError
-from registry.jobs.models import Job, JobCheckpoint
+from registry.jobs.errors import CheckpointIncompleteError, JobNotFoundError, StaleAttemptError, WorkerMessageError
+from registry.jobs.models import Job, JobCheckpoint, JobObject
 from registry.jobs.results import Report
 from registry.jobs.services import (
     attempt_finish,
     checkpoint_links,
     checkpoint_record,
     checkpoints_of_attempt,
+    job_object_attach,
+    job_objects_release,
     job_stop,
     lost_jobs_requeue,
 )
 from registry.jobs.states import State
+from registry.jobs.tasks import prune_checkpoints
 from registry.storage.links import upload_grant_read
 from registry.storage.models import LargeObject
 from registry.storage.services import object_delete, object_store_bytes
@@ -34,10 +37,15 @@ pytestmark = pytest.mark.django_db
 Claim = Callable[[Job], tuple[Claimed, AttemptCredentials]]
 
 
-def _file(data: bytes, path: str = "model.safetensors", *, stored: bool = True) -> CheckpointFile:
-    if stored:
-        object_store_bytes(data=data)
+def _file(data: bytes, path: str = "model.safetensors") -> CheckpointFile:
     return CheckpointFile(path, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _uploaded(job: Job, data: bytes, path: str = "model.safetensors") -> CheckpointFile:
+    """Does what the data plane does once all bytes of an upload for a job have arrived."""
+    stored = object_store_bytes(data=data)
+    job_object_attach(job_id=job.pk, sha256=stored.sha256)
+    return _file(data, path)
 
 
 @pytest.fixture
@@ -47,24 +55,75 @@ def credentials(job: Job, claim: Claim) -> AttemptCredentials:
 
 
 def test_a_link_stores_bytes_for_no_repository(job: Job, credentials: AttemptCredentials) -> None:
-    file = _file(b"weights", stored=False)
+    file = _file(b"weights")
     links, _ = checkpoint_links(job_id=job.pk, credentials=credentials, files=[file])
     url = links[file.path]
     assert url is not None
     grant = upload_grant_read(url.rsplit("/", 1)[1])
-    assert (grant.repository_id, grant.sha256, grant.size) == (None, file.sha256, 7)
+    assert (grant.repository_id, grant.job_id, grant.sha256, grant.size) == (None, job.pk, file.sha256, 7)
 
 
 def test_bytes_of_an_earlier_checkpoint_are_not_asked_for_again(job: Job, credentials: AttemptCredentials) -> None:
-    file = _file(b"same")
+    file = _uploaded(job, b"same")
     checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[file])
-    links, _ = checkpoint_links(job_id=job.pk, credentials=credentials, files=[file, _file(b"new", "b", stored=False)])
+    links, _ = checkpoint_links(job_id=job.pk, credentials=credentials, files=[file, _file(b"new", "b")])
     assert links[file.path] is None
     assert links["b"] is not None
 
 
+def test_who_only_knows_a_digest_must_send_the_bytes(job: Job, credentials: AttemptCredentials) -> None:
+    object_store_bytes(data=b"the weights of somebody else's private model")
+    foreign = _file(b"the weights of somebody else's private model")
+    links, _ = checkpoint_links(job_id=job.pk, credentials=credentials, files=[foreign])
+    assert links[foreign.path] is not None
+    with pytest.raises(CheckpointIncompleteError) as refused:
+        checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[foreign])
+    assert refused.value.details["missing"] == [foreign.path]
+    assert checkpoints_of_attempt(job_id=job.pk, credentials=credentials) == []
+
+
+def test_bytes_that_another_job_uploaded_are_not_this_jobs(
+    job: Job, credentials: AttemptCredentials, request_job: Callable[..., Job]
+) -> None:
+    other = request_job(output={"repo": "alice/other"})
+    foreign = _uploaded(other, b"checkpoint of another job")
+    links, _ = checkpoint_links(job_id=job.pk, credentials=credentials, files=[foreign])
+    assert links[foreign.path] is not None
+    with pytest.raises(CheckpointIncompleteError):
+        checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[foreign])
+
+
+def test_uploaded_bytes_are_not_asked_for_again_before_their_checkpoint_is_recorded(
+    job: Job, claim: Claim, credentials: AttemptCredentials
+) -> None:
+    file = _uploaded(job, b"arrived before the worker died")
+    lost_jobs_requeue(now=timezone.now() + timedelta(seconds=91))
+    _, second = claim(job)
+    assert checkpoint_links(job_id=job.pk, credentials=second, files=[file])[0] == {file.path: None}
+    assert checkpoint_record(job_id=job.pk, credentials=second, step=1, files=[file]).kept == [1]
+
+
+def test_bytes_of_a_dropped_checkpoint_are_the_jobs_no_more(job: Job, credentials: AttemptCredentials) -> None:
+    shared = _uploaded(job, b"tokenizer", "tokenizer.json")
+    weights = [_uploaded(job, b"%d" % step) for step in (1, 2, 3)]
+    for step, file in enumerate(weights):
+        checkpoint_record(job_id=job.pk, credentials=credentials, step=step, files=[shared, file])
+    held = set(JobObject.objects.values_list("large_object_id", flat=True))
+    assert held == {shared.sha256, weights[1].sha256, weights[2].sha256}
+
+
+def test_a_job_that_has_ended_takes_no_bytes(job: Job, credentials: AttemptCredentials) -> None:
+    report = Report(state=State.FAILED, failure_code="internal", metrics={})
+    attempt_finish(job_id=job.pk, credentials=credentials, report=report)
+    with pytest.raises(StaleAttemptError):
+        _uploaded(job, b"late")
+    with pytest.raises(JobNotFoundError):
+        job_object_attach(job_id="job_unknown", sha256=object_store_bytes(data=b"x").sha256)
+    assert not JobObject.objects.exists()
+
+
 def test_a_checkpoint_without_its_bytes_is_refused(job: Job, credentials: AttemptCredentials) -> None:
-    there, missing = _file(b"there", "a"), _file(b"missing", "b", stored=False)
+    there, missing = _uploaded(job, b"there", "a"), _file(b"missing", "b")
     wrong = CheckpointFile("c", there.sha256, there.size + 1)
     with pytest.raises(CheckpointIncompleteError) as refused:
         checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[there, missing, wrong])
@@ -74,7 +133,8 @@ def test_a_checkpoint_without_its_bytes_is_refused(job: Job, credentials: Attemp
 
 def test_two_are_kept_and_the_same_step_replaces(job: Job, credentials: AttemptCredentials) -> None:
     for step in (10, 20, 30, 30):
-        kept = checkpoint_record(job_id=job.pk, credentials=credentials, step=step, files=[_file(b"%d" % step)])
+        file = _uploaded(job, b"%d" % step)
+        kept = checkpoint_record(job_id=job.pk, credentials=credentials, step=step, files=[file])
     assert kept.kept == [30, 20]
     assert sorted(job.checkpoints.values_list("step", flat=True)) == [20, 30]
 
@@ -82,7 +142,7 @@ def test_two_are_kept_and_the_same_step_replaces(job: Job, credentials: AttemptC
 def test_the_next_attempt_is_offered_what_the_former_left(
     job: Job, claim: Claim, credentials: AttemptCredentials
 ) -> None:
-    file = _file(b"weights", "sub/model.safetensors")
+    file = _uploaded(job, b"weights", "sub/model.safetensors")
     checkpoint_record(job_id=job.pk, credentials=credentials, step=24, files=[file])
     lost_jobs_requeue(now=timezone.now() + timedelta(seconds=91))
     _, second = claim(job)
@@ -98,14 +158,14 @@ def test_the_next_attempt_is_offered_what_the_former_left(
 
 
 def test_kept_bytes_are_not_collected_and_dropped_ones_are(job: Job, credentials: AttemptCredentials) -> None:
-    files = [_file(b"%d" % step) for step in (1, 2, 3)]
+    files = [_uploaded(job, b"%d" % step) for step in (1, 2, 3)]
     for step, file in enumerate(files):
         checkpoint_record(job_id=job.pk, credentials=credentials, step=step, files=[file])
     assert [object_delete(sha256=file.sha256) for file in files] == [True, False, False]
 
 
 def test_checkpoints_go_with_the_job(job: Job, credentials: AttemptCredentials) -> None:
-    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[_file(b"x")])
+    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[_uploaded(job, b"x")])
     report = Report(state=State.FAILED, failure_code="internal", metrics={})
     attempt_finish(job_id=job.pk, credentials=credentials, report=report)
     assert not JobCheckpoint.objects.exists()
@@ -115,11 +175,37 @@ def test_checkpoints_go_with_the_job(job: Job, credentials: AttemptCredentials) 
 def test_keep_on_a_requeued_job_waits_for_a_worker_to_publish_its_checkpoint(
     job: Job, claim: Claim, credentials: AttemptCredentials, owner: Principal
 ) -> None:
-    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[_file(b"x")])
+    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[_uploaded(job, b"x")])
     lost_jobs_requeue(now=timezone.now() + timedelta(seconds=91))
     assert job_stop(principal=owner, job=job, mode="keep").state == "queued"
     claimed, _ = claim(job)
     assert (claimed.job.state, claimed.directive) == ("stopping", "stop_keep")
+
+
+def test_an_ended_job_releases_its_bytes_to_the_collector_after_a_day(
+    job: Job, claim: Claim, credentials: AttemptCredentials, owner: Principal
+) -> None:
+    file = _uploaded(job, b"x")
+    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[file])
+    lost_jobs_requeue(now=timezone.now() + timedelta(seconds=91))
+    job_stop(principal=owner, job=job, mode="cancel")
+    day = timedelta(hours=24)
+    assert job_objects_release(older_than=timezone.now() - day) == 0
+    assert not object_delete(sha256=file.sha256)
+    assert job_objects_release(older_than=timezone.now()) == 1
+    assert not JobCheckpoint.objects.exists()
+    assert object_delete(sha256=file.sha256)
+
+
+def test_a_running_job_keeps_its_checkpoints_and_loses_uploads_that_never_became_one(
+    job: Job, credentials: AttemptCredentials
+) -> None:
+    kept, abandoned = _uploaded(job, b"kept"), _uploaded(job, b"abandoned", "b")
+    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[kept])
+    assert job_objects_release(older_than=timezone.now() - timedelta(hours=24)) == 0
+    assert prune_checkpoints(grace_seconds=0) == 1
+    assert [object_delete(sha256=file.sha256) for file in (kept, abandoned)] == [False, True]
+    assert job.checkpoints.count() == 1
 
 
 @pytest.mark.parametrize(
