@@ -198,7 +198,7 @@ def _conclude_member(weighing: Weighing, ancestry: Ancestry, failures: Sequence[
         purpose=weighing.purpose,
         checks=(*_checks(failures, tuple(_TITLES)[:5]), Check(Group.TERMS, "pass", sentence, Code.ALLOWED_MEMBER)),
         engine_version=ENGINE_VERSION,
-        duties=duties_of(ancestry.outcomes),
+        duties=() if first else duties_of(ancestry.outcomes),
         warnings=_unique(warnings),
         remedies=first.remedies if first else (),
         license=facts.license.id,

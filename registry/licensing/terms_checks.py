@@ -121,7 +121,7 @@ def check_purpose(terms: LicenseTerms, case: TermsCase, findings: Findings) -> N
 
 
 def _unknown_purpose(terms: LicenseTerms, findings: Findings) -> None:
-    shapes = {(item.value, frozenset(item.conditions) - {"threshold"}) for item in terms.purposes.values()}
+    shapes = {_shape(item) for item in terms.purposes.values()}
     if len(shapes) > 1 or any(conditions for _, conditions in shapes):
         clause = next(item.clause for item in terms.purposes.values() if item.value != "allowed")
         findings.ask("PURPOSE_MISSING", clause, fact="purpose")
@@ -131,6 +131,12 @@ def _unknown_purpose(terms: LicenseTerms, findings: Findings) -> None:
         _undetermined(terms.purposes["research"], findings, named=not identifier_reason(terms))
     elif value == "prohibited":
         findings.refuse_unless_bought(findings.purpose_reason, terms.purposes["research"].clause, fact="purpose")
+
+
+def _shape(permission: Permission) -> tuple[str, frozenset[str]]:
+    """What makes purposes differ; thresholds are weighed by themselves."""
+    conditions = frozenset(permission.conditions) - {"threshold"}
+    return ("allowed" if permission.value == "conditional" and not conditions else permission.value), conditions
 
 
 def _one_purpose(purpose: str, terms: LicenseTerms, case: TermsCase, findings: Findings) -> None:
