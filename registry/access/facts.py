@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import (
+    Case,
+    CharField,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, Coalesce
 
 from registry.access.lineage import AncestorRow, ancestors_of
@@ -255,9 +268,28 @@ def _accepted(user_id: int, ids: list[int], inherited: set[str]) -> _Rows:
     return Acceptance.objects.filter(
         Q(repository_id__in=ids) | Q(license_id__in=inherited), user_id=user_id, withdrawn_at__isnull=True
     ).values_list(
-        _text("acceptance"), "pk", "repository_id", "license_id", "license_version", "text_sha256",
+        _text("acceptance"), "pk", "repository_id", "license_id", "license_version", _covered_text(),
         _nothing(), _nothing(), _text("[]"),
     )  # fmt: skip
+
+
+def _covered_text() -> Case:
+    """The newest text that an acceptance covers: the current one, unless a material change came after what was read."""
+    texts = LicenseText.objects.filter(license_id=OuterRef("license_id"))
+    read = texts.filter(sha256=OuterRef("text_sha256"))
+    changed = texts.filter(
+        material=True,
+        created_at__gt=Subquery(
+            LicenseText.objects.filter(
+                license_id=OuterRef("license_id"), sha256=OuterRef(OuterRef("text_sha256"))
+            ).values("created_at")[:1]
+        ),
+    )
+    return Case(
+        When(Exists(read) & ~Exists(changed), then=_current_text("license_id")),
+        default=F("text_sha256"),
+        output_field=CharField(),
+    )
 
 
 def _requested(user_id: int, ids: list[int]) -> _Rows:

@@ -100,7 +100,11 @@ class AncestorFact:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceFact:
-    """A live assent of the asker. `here` is False for one given on another repository."""
+    """A live assent of the asker.
+
+    `text_sha256` is the newest text that it covers: later changes that are not material count as accepted with it.
+    `here` is False for one given on another repository.
+    """
 
     id: int
     license_id: str

@@ -27,6 +27,8 @@ from registry.licensing.models import (
 )
 from registry.licensing.permissions import RepositoryRow, administers, require_admin, require_user
 
+_FINE_GRAINED = "fineGrained"
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionPage:
@@ -91,6 +93,8 @@ def acceptances_of(principal: Principal) -> QuerySet[Acceptance]:
         AuthenticationError: nobody is signed in.
     """
     rows = Acceptance.objects.filter(user_id=require_user(principal), withdrawn_at__isnull=True)
+    if principal.token_role == _FINE_GRAINED:  # its scopes name repositories, not what a person agreed to elsewhere
+        rows = rows.none()
     return rows.select_related("repository").order_by("-accepted_at")
 
 
@@ -158,7 +162,7 @@ def decisions_of(principal: Principal, *, cursor: str = "", limit: int = 50, den
     Raises:
         AuthenticationError: nobody is signed in.
     """
-    rows = DecisionRecord.objects.filter(user_id=require_user(principal)).order_by("-pk")
+    rows = DecisionRecord.objects.filter(_own(principal)).order_by("-pk")
     if cursor:
         rows = rows.filter(pk__lt=cursor)
     if denied:
@@ -182,8 +186,27 @@ def decision_get(principal: Principal, decision_id: str) -> DecisionRecord:
 def _may_see(principal: Principal, row: DecisionRecord) -> bool:
     if principal.user_id is None:
         return False
-    mine = row.user_id == principal.user_id
-    return mine or principal.is_staff or (row.repository is not None and administers(principal, row.repository))
+    mine = row.user_id == principal.user_id and _within(principal, row)
+    administered = row.repository is not None and administers(principal, row.repository)
+    return mine or administered or _is_staff(principal)
+
+
+def _is_staff(principal: Principal) -> bool:
+    return principal.is_staff and principal.token_role != _FINE_GRAINED
+
+
+def _own(principal: Principal) -> Q:
+    """The caller's own decisions; a fine-grained token sees those it was given itself, nothing of other repositories.
+
+    Raises:
+        AuthenticationError: nobody is signed in.
+    """
+    mine = Q(user_id=require_user(principal))
+    return mine & Q(token_id=principal.token_id) if principal.token_role == _FINE_GRAINED else mine
+
+
+def _within(principal: Principal, row: DecisionRecord) -> bool:
+    return principal.token_role != _FINE_GRAINED or row.token_id == principal.token_id
 
 
 def receipts_of(principal: Principal) -> QuerySet[Receipt]:
@@ -192,7 +215,8 @@ def receipts_of(principal: Principal) -> QuerySet[Receipt]:
     Raises:
         AuthenticationError: nobody is signed in.
     """
-    return Receipt.objects.filter(user_id=require_user(principal)).select_related("decision").order_by("-pk")
+    given = DecisionRecord.objects.filter(_own(principal))
+    return Receipt.objects.filter(decision__in=given).select_related("decision").order_by("-pk")
 
 
 def receipt_get(principal: Principal, receipt_id: str) -> Receipt:
@@ -203,6 +227,6 @@ def receipt_get(principal: Principal, receipt_id: str) -> Receipt:
     """
     row = Receipt.objects.select_related("decision").filter(pk=receipt_id).first()
     mine = row is not None and principal.user_id is not None and row.user_id == principal.user_id
-    if row is None or not (mine or principal.is_staff):
+    if row is None or not ((mine and _within(principal, row.decision)) or _is_staff(principal)):
         raise ReceiptNotFoundError(f"there is no receipt `{receipt_id[:64]}` that you may see")
     return row

@@ -129,6 +129,18 @@ def test_a_new_text_asks_for_acceptance_anew(
     assert LicenseText.objects.filter(license_id="mit").count() == 2
 
 
+def test_a_change_that_is_not_material_is_accepted_with_what_was_read(
+    licensed: Licensed, alice: User, bob: User, principal_of: Principals
+) -> None:
+    repository, principal = licensed(alice, "mit", gated="auto"), principal_of(bob)
+    services.license_accept(principal=principal, repository=repository, license_id="mit", text_sha256=text_of("mit"))
+    services.license_text_add(principal=None, license_id="mit", text="Mended spelling", material=False)
+    assert ask(principal, repository).code is Code.ALLOWED_ACCEPTED
+    services.license_text_add(principal=None, license_id="mit", text="Other terms", material=True)
+    services.license_text_add(principal=None, license_id="mit", text="Other terms, mended", material=False)
+    assert ask(principal, repository).code is Code.ACCEPTANCE_SUPERSEDED
+
+
 def test_an_anonymous_caller_is_asked_to_sign_in_where_a_click_is_needed(licensed: Licensed, alice: User) -> None:
     decision = ask(ANONYMOUS, licensed(alice, "mit", gated="auto"))
     assert (decision.verdict, decision.code) == (Verdict.NEEDS_AUTHENTICATION, Code.AUTH_REQUIRED)
