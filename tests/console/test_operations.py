@@ -68,7 +68,7 @@ def test_an_entitlement_is_suspended_and_resumed(panel: Client, entitlement: Ent
 def test_a_change_that_the_state_does_not_allow_is_explained(panel: Client, entitlement: Entitlement) -> None:
     response = panel.post(_url(entitlement, "resume"), {"reason": "because"})
     assert response.status_code == 422
-    assert "cannot be changed" in response.content.decode()
+    assert "cannot follow" in response.content.decode()
 
 
 @pytest.mark.parametrize("path", ["revoke", "suspend", "resume"])
