@@ -310,17 +310,20 @@ def _unique(warnings: Sequence[DecisionWarning]) -> tuple[DecisionWarning, ...]:
     return tuple(dict.fromkeys(warnings))
 
 
+_PASSED = {group: Check(group, "pass", f"{title}: nothing stands in the way") for group, title in _TITLES.items()}
+
+
 def _checks(failures: Sequence[Failure], groups: Sequence[Group]) -> tuple[Check, ...]:
     """Renders groups in order: one line for each failure, one for a group that passes."""
+    failed: dict[Group, list[Failure]] = {}
+    for failure in sorted(dict.fromkeys(failures), key=lambda item: (PRECEDENCE[item.code], item.sentence)):
+        failed.setdefault(GROUP_OF[failure.code], []).append(failure)
     lines: list[Check] = []
     for group in groups:
-        failed = sorted(
-            (failure for failure in failures if GROUP_OF[failure.code] is group),
-            key=lambda failure: (PRECEDENCE[failure.code], failure.sentence),
-        )
-        lines += [Check(group, "fail", failure.sentence, failure.code) for failure in dict.fromkeys(failed)]
-        if not failed:
-            lines.append(Check(group, "pass", f"{_TITLES[group]}: nothing stands in the way"))
+        if group in failed:
+            lines += [Check(group, "fail", failure.sentence, failure.code) for failure in failed[group]]
+        else:
+            lines.append(_PASSED[group])
     return tuple(lines)
 
 

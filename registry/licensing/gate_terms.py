@@ -87,11 +87,13 @@ class Weighing:
     purpose: str
     subject: Subject
     licenses_page: str
+    case: TermsCase
+    answers: dict[LicenseTerms, TermsOutcome]
 
     @property
     def terms_action(self) -> str:
         """The action in the vocabulary's words."""
-        return _ACTIONS.get(self.question.action) or _USES.get(self.purpose, "use-internally")
+        return self.case.action
 
 
 def acceptance_of(license: LicenseFact, acceptances: Sequence[AcceptanceFact]) -> AcceptanceFact | None:  # noqa: A002 (the domain's word)
@@ -123,17 +125,24 @@ def weighing_of(question: AccessQuestion, facts: Facts, purpose: str) -> Weighin
             accepted.pop(license_fact.id, None)
     known_purpose = purpose if purpose in PURPOSES else None  # another is refused in its own group
     subject = replace(facts.subject, purpose=known_purpose, accepted=tuple(sorted(accepted.items())))
-    return Weighing(question, facts, purpose, subject, f"{facts.page}/license")
+    action = _ACTIONS.get(question.action) or _USES.get(purpose, "use-internally")
+    case = TermsCase(action, subject, facts.model)
+    return Weighing(question, facts, purpose, subject, f"{facts.page}/license", case, _answers_to(case))
 
 
-@functools.lru_cache(maxsize=8192)
-def _decide(terms: LicenseTerms, case: TermsCase) -> TermsOutcome:
-    return decide_terms(terms, case)
+@functools.lru_cache(maxsize=2048)
+def _answers_to(case: TermsCase) -> dict[LicenseTerms, TermsOutcome]:
+    """The answers to one case so far, by license: hashing a case costs more than most licenses take to weigh."""
+    del case
+    return {}
 
 
 def outcome_of(weighing: Weighing, terms: LicenseTerms) -> TermsOutcome:
-    """Weighs one license for this question."""
-    return _decide(terms, TermsCase(weighing.terms_action, weighing.subject, weighing.facts.model))
+    """Weighs one license for this question; what terms say of one case never changes, so it is kept."""
+    found = weighing.answers.get(terms)
+    if found is None:
+        found = weighing.answers[terms] = decide_terms(terms, weighing.case)
+    return found
 
 
 def failures_of(weighing: Weighing, terms: LicenseTerms, outcome: TermsOutcome, *, whose: str = "") -> list[Failure]:
@@ -257,17 +266,18 @@ def _lineage_warnings(
     if outcome.codes & UNKNOWN_TERMS:
         sentence = f"what the license of {ancestor.name} permits is not fully known: {terms.name}"
         found.append(DecisionWarning(Code.WARN_LINEAGE, sentence, terms.id))
-    for reason in _conflicts(terms, weighing.facts.license):
+    own = weighing.facts.license
+    declared = own.terms if own.status == "stated" else None
+    for reason in _conflicts(terms, declared) if declared is not None else ():
         sentence = f"the license declared here conflicts with that of {ancestor.name}: {reason.sentence}"
         found.append(DecisionWarning(Code.WARN_LINEAGE, sentence, terms.id))
     return found
 
 
-def _conflicts(terms: LicenseTerms, own: LicenseFact) -> list[TermsReason]:
+@functools.lru_cache(maxsize=8192)
+def _conflicts(terms: LicenseTerms, declared: LicenseTerms) -> tuple[TermsReason, ...]:
     """Tells where the declared license is one that the ancestor does not permit for a derivative (vocabulary 5)."""
-    if own.terms is None or own.status != "stated":
-        return []
     findings = Findings(terms)
-    case = TermsCase("distribute-derivative", declared_license=own.id, flow_down=True, base_terms_kept=True)
-    check_declared(terms, case, findings, catalogue={own.id: own.terms}, parents=())
-    return [reason for reason in findings.reasons if reason.outcome == "deny"]
+    case = TermsCase("distribute-derivative", declared_license=declared.id, flow_down=True, base_terms_kept=True)
+    check_declared(terms, case, findings, catalogue={declared.id: declared}, parents=())
+    return tuple(reason for reason in findings.reasons if reason.outcome == "deny")
