@@ -71,4 +71,4 @@ class CommitConflictError(errors.BadRequestError):
 class ObjectMissingError(errors.BadRequestError):
     """A commit names a large object that was never uploaded, or that the caller has no right to."""
 
-    code = "object_missing"
+    code = "large_object_missing"

@@ -61,11 +61,13 @@ class Base:
         blob: address under which files are shown, without a trailing slash.
         raw: address under which files are served.
         folder: folder of the document inside the repository, empty at the top.
+        id_prefix: stands before the document's anchors, so that an author's heading never takes an id of the page.
     """
 
     blob: str
     raw: str
     folder: str = ""
+    id_prefix: str = "card-"
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +94,7 @@ def render(text: str, base: Base, *, heading_shift: int = 1) -> str:
         attribute_filter=lambda tag, name, value: _attribute(tag, name, value, base),
         url_schemes=_SCHEMES,
         link_rel="nofollow noopener",
-        id_prefix="card-",
+        id_prefix=base.id_prefix,
         strip_comments=True,
     )
     html = _HEADING.sub(lambda match: f"<{match[1]}h{min(6, int(match[2]) + heading_shift)}", html)
@@ -116,7 +118,7 @@ def _described(match: re.Match[str]) -> str:
 def _attribute(tag: str, name: str, value: str, base: Base) -> str | None:
     """Filters one attribute: None drops it."""
     if name == "href":
-        return _resolve(value, base.blob, base.folder, _SCHEMES)
+        return _resolve(value, base, base.blob, _SCHEMES)
     if name == "src":
         return _image(value, base)
     if tag == "code" and name == "class":
@@ -130,11 +132,11 @@ def _attribute(tag: str, name: str, value: str, base: Base) -> str | None:
 
 def _image(value: str, base: Base) -> str | None:
     """Resolves an image inside the repository; one from elsewhere is dropped, for a page asks no third party."""
-    target = _resolve(value, base.raw, base.folder, _IMAGE_SCHEMES)
+    target = _resolve(value, base, base.raw, _IMAGE_SCHEMES)
     return target if target is not None and target.startswith(base.raw) else None
 
 
-def _resolve(value: str, root: str, folder: str, schemes: set[str]) -> str | None:
+def _resolve(value: str, base: Base, root: str, schemes: set[str]) -> str | None:
     """Returns an absolute address, one under `root` for a relative one, or None if it is not fit for a link."""
     try:
         parts = urlsplit(value.strip())
@@ -143,10 +145,10 @@ def _resolve(value: str, root: str, folder: str, schemes: set[str]) -> str | Non
     if parts.scheme or parts.netloc:
         return value if parts.scheme in schemes else None
     if not parts.path:
-        return f"#card-{parts.fragment}" if parts.fragment else None
+        return f"#{base.id_prefix}{parts.fragment}" if parts.fragment else None
     if parts.path.startswith("/"):
         return urlunsplit(("", "", quote(unquote(parts.path)), parts.query, parts.fragment))
-    path = posixpath.normpath(posixpath.join(folder, unquote(parts.path)))
+    path = posixpath.normpath(posixpath.join(base.folder, unquote(parts.path)))
     if path.startswith("..") or path == ".":
         return None
     return urlunsplit(("", "", f"{root}/{quote(path)}", parts.query, parts.fragment))

@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from registry.web.views import (
     decisions,
+    documents,
     files,
     home,
     jobs,
@@ -52,6 +53,8 @@ urlpatterns = [
     path("jobs/<str:job_id>/stop", jobs.job_stop, name="job-stop"),
     path("decisions", decisions.decision_list, name="decisions"),
     path("decisions/<str:decision_id>", decisions.decision_detail, name="decision"),
+    path("docs/<slug:name>", documents.document, name="document"),
+    path("docs/<slug:name>.md", documents.source_name, name="document-file"),
     path("requests", access_requests.request_list, name="requests"),
     path("requests/<int:pk>", access_requests.request_decide, name="request-decide"),
     path("settings/profile", settings.profile, name="profile"),

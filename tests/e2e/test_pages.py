@@ -57,6 +57,7 @@ OPEN_PAGES = [
     "/alice/pages-open/blob/main/README.md?plain=1",
     "/alice/pages-open/commits/main", "/alice/pages-open/commit/main", "/alice/pages-gated/license", "/alice",
     "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nobody/nothing",
+    "/docs/errors", "/docs/decision-codes",
 ]  # fmt: skip
 OWN_PAGES = [
     "/", "/jobs", "/jobs/new?model=alice/pages-open", "/jobs/new?kind=evaluate", "/decisions", "/requests", "/new",
