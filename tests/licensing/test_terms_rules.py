@@ -159,6 +159,8 @@ def test_outputs_train_what_the_text_lets_them(
         ("cc-by-nc-4.0", "polyform-noncommercial-1.0.0", {}, "allow", {"PERMITTED"}),
         ("cc-by-nc-sa-4.0", "mit", {}, "deny", {"SHARE_ALIKE_CONFLICT", "LICENSE_WIDENS_PURPOSE"}),
         ("cc-by-nc-4.0", None, {}, "allow", {"PERMITTED"}),
+        ("polyform-small-business-1.0.0", "polyform-small-business-1.0.0", {}, "allow", {"PERMITTED"}),
+        ("polyform-small-business-1.0.0", "mit", {}, "deny", {"LICENSE_WIDENS_PURPOSE"}),
         (
             "llama3.1", "gpl-3.0", {"derivative_name": "Llama-x"},
             "deny", {"BASE_TERMS_DROPPED", "FURTHER_RESTRICTION_CONFLICT"},
@@ -171,6 +173,7 @@ def test_a_derivative_goes_out_under_what_its_base_permits(
     license_id: str, declared: str | None, more: dict[str, Any], outcome: str, codes: set[str]
 ) -> None:
     subject = {"purpose": "research", "org_kind": "academic", "mau_at_release": 0}
+    subject |= {"headcount": 1, "annual_revenue_usd": 0}
     result = decide(license_id, "distribute-derivative", subject, declared_license=declared, **more)
     assert (result.outcome, result.codes) == (outcome, codes), result
 
