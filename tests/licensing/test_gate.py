@@ -249,3 +249,24 @@ def test_the_digest_names_question_and_facts_and_not_their_order() -> None:
     two = ask(told(ancestors=(second, first), request=RequestFact(1, "pending", expires_at=NOW)))
     other = ask(told(ancestors=(first,), request=RequestFact(1, "pending", expires_at=NOW)))
     assert one.inputs_digest == two.inputs_digest != other.inputs_digest
+
+
+@pytest.mark.parametrize(
+    ("request_held", "code"),
+    [
+        (None, Code.REQUEST_REQUIRED),
+        (RequestFact(1, "pending"), Code.REQUEST_PENDING),
+        (RequestFact(1, "rejected", reason="no"), Code.REQUEST_REJECTED),
+        (RequestFact(1, "revoked"), Code.GRANT_REVOKED),
+        (RequestFact(1, "accepted", expires_at=NOW), Code.GRANT_EXPIRED),
+        (RequestFact(1, "accepted", expires_at=NOW + timedelta(days=60)), Code.ALLOWED_GRANTED),
+    ],
+)
+def test_a_manual_gate_follows_the_request(request_held: RequestFact | None, code: Code) -> None:
+    assert ask(told(gated="manual", request=request_held)).code is code
+
+
+def test_a_purpose_that_is_merely_assumed_is_said_where_terms_tell_purposes_apart() -> None:
+    assert ask(told("cc-by-nc-4.0")).purpose_assumed
+    assert any("research is assumed" in check.sentence for check in ask(told("cc-by-nc-4.0")).checks)
+    assert not ask(told("mit")).purpose_assumed
