@@ -270,3 +270,8 @@ def test_a_purpose_that_is_merely_assumed_is_said_where_terms_tell_purposes_apar
     assert ask(told("cc-by-nc-4.0")).purpose_assumed
     assert any("research is assumed" in check.sentence for check in ask(told("cc-by-nc-4.0")).checks)
     assert not ask(told("mit")).purpose_assumed
+
+
+def test_a_text_that_changed_asks_anew_where_only_the_owner_wants_the_click() -> None:
+    given = AcceptanceFact(1, "mit", CATALOGUE["mit"].version, "b" * 64)
+    assert ask(told(gated="auto", acceptances=(given,))).code is Code.ACCEPTANCE_SUPERSEDED
