@@ -14,6 +14,7 @@ from registry.storage.stores import get_store
 MAX_SHOWN: Final = 512 * 1024  # bytes of text on a page
 _MAX_HEADER: Final = 4 * 1024 * 1024  # a header of 10,000 tensors takes about 1 MB
 _MAX_TENSORS: Final = 2_000
+_MAX_COUNT: Final = 2**63  # elements of one tensor
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 _DOCUMENTS: Final = (".md", ".markdown")
 
@@ -93,14 +94,17 @@ def _tensors(entry: Entry) -> Shown:
         header = json.loads(_content(entry, 8 + size)[8:])
         metadata = header.pop("__metadata__", {})
         rows = [_tensor(name, item) for name, item in header.items()]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError):
         return Shown("binary", problem="its header cannot be read, so it is not a whole safetensors file")
     shown_rows = tuple(rows[:_MAX_TENSORS])
     return Shown("tensors", tensors=shown_rows, more_tensors=len(rows) - len(shown_rows), metadata=_flat(metadata))
 
 
 def _tensor(name: str, item: Mapping[str, Any]) -> Tensor:
-    return Tensor(str(name), str(item["dtype"]), tuple(int(extent) for extent in item["shape"]))
+    tensor = Tensor(str(name), str(item["dtype"]), tuple(int(extent) for extent in item["shape"]))
+    if tensor.count > _MAX_COUNT or min(tensor.shape, default=0) < 0:
+        raise ValueError(f"`{name}` has an impossible shape")
+    return tensor
 
 
 def _flat(metadata: Any) -> dict[str, str]:

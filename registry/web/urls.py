@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from registry.web.views import (
+    api_reference,
     decisions,
     documents,
     files,
@@ -53,6 +54,7 @@ urlpatterns = [
     path("jobs/<str:job_id>/stop", jobs.job_stop, name="job-stop"),
     path("decisions", decisions.decision_list, name="decisions"),
     path("decisions/<str:decision_id>", decisions.decision_detail, name="decision"),
+    path("docs/api", api_reference.api_reference, name="api-reference"),
     path("docs/<slug:name>", documents.document, name="document"),
     path("docs/<slug:name>.md", documents.source_name, name="document-file"),
     path("requests", access_requests.request_list, name="requests"),

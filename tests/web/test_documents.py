@@ -64,3 +64,12 @@ def test_an_error_page_links_its_code(client: Client) -> None:
     answer = client.get("/nobody/nothing")
     assert answer.status_code == 404
     assert 'href="/docs/errors#repository_not_found"' in answer.content.decode()
+
+
+def test_the_api_reference_lists_every_native_operation_with_its_body(client: Client) -> None:
+    response = client.get("/docs/api")
+    page = response.content.decode()
+    assert response.status_code == 200
+    for path in ("/api/v1/jobs", "/api/v1/decisions", "/api/v1/offers/{offer_id}/accept"):
+        assert path in page
+    assert "text_sha256" in page
