@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
+from django.utils import timezone
 
 from registry.accounts.models import Namespace
 from registry.accounts.permissions import token_allows
@@ -208,6 +209,9 @@ def repository_delete(*, principal: Principal, repository: Repository) -> None:
 def large_object_attach(*, repository_id: int, sha256: str, user_id: int | None) -> RepositoryObject:
     """Records that an object was uploaded to a repository; it stays invisible until a commit refers to it.
 
+    The caller has received all bytes: knowing a digest gives no right to the object. Sending it once more renews the
+    time for which the sweep spares it.
+
     Raises:
         RepositoryNotFoundError: the repository was deleted meanwhile.
         ObjectMissingError: no such object is stored.
@@ -220,7 +224,10 @@ def large_object_attach(*, repository_id: int, sha256: str, user_id: int | None)
             rows = rows.select_for_update(no_key=True)  # the sweep must not take it before it has a holder
         if not rows.exists():
             raise ObjectMissingError(f"the object {sha256} is not stored; upload it again", sha256=sha256)
-        held, _ = RepositoryObject.objects.get_or_create(
-            repository_id=repository_id, large_object_id=sha256, defaults={"uploaded_by_id": user_id}
+        held, _ = RepositoryObject.objects.update_or_create(
+            repository_id=repository_id,
+            large_object_id=sha256,
+            defaults={"created_at": timezone.now()},
+            create_defaults={"uploaded_by_id": user_id},
         )
     return held

@@ -29,9 +29,12 @@ from registry.jobs.services import (
 )
 from registry.jobs.states import State
 from registry.jobs.tasks import prune_checkpoints
+from registry.repositories.tasks import sweep_unreferenced
+from registry.storage.digests import parse_sha256
 from registry.storage.links import upload_grant_read
 from registry.storage.models import LargeObject
 from registry.storage.services import object_delete, object_store_bytes
+from registry.storage.stores import get_store
 
 pytestmark = pytest.mark.django_db
 Claim = Callable[[Job], tuple[Claimed, AttemptCredentials]]
@@ -195,6 +198,25 @@ def test_an_ended_job_releases_its_bytes_to_the_collector_after_a_day(
     assert job_objects_release(older_than=timezone.now()) == 1
     assert not JobCheckpoint.objects.exists()
     assert object_delete(sha256=file.sha256)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_leaves_checkpoints_alone_until_their_job_has_ended(
+    job: Job, credentials: AttemptCredentials
+) -> None:
+    file, waiting = _uploaded(job, b"kept"), _uploaded(job, b"waits for its checkpoint", "b")
+    checkpoint_record(job_id=job.pk, credentials=credentials, step=1, files=[file])
+    store = get_store()
+    sweep_unreferenced(grace_seconds=0)
+    assert all(store.exists(parse_sha256(item.sha256)) for item in (file, waiting))
+    report = Report(state=State.FAILED, failure_code="internal", metrics={})
+    attempt_finish(job_id=job.pk, credentials=credentials, report=report)
+    assert prune_checkpoints() == 0
+    sweep_unreferenced(grace_seconds=0)
+    assert store.exists(parse_sha256(file.sha256))
+    assert prune_checkpoints(grace_seconds=0) == 2
+    sweep_unreferenced(grace_seconds=0)
+    assert not any(store.exists(parse_sha256(item.sha256)) for item in (file, waiting))
 
 
 def test_a_running_job_keeps_its_checkpoints_and_loses_uploads_that_never_became_one(

@@ -22,7 +22,7 @@ from registry.repositories.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from registry.repositories.models import GitObject, Ref, Repository, RepositoryCommit
+from registry.repositories.models import GitObject, Ref, Repository, RepositoryCommit, RepositoryObject
 from registry.repositories.selectors import (
     commits,
     last_commits,
@@ -33,6 +33,7 @@ from registry.repositories.selectors import (
 )
 from registry.repositories.services import large_object_attach
 from registry.repositories.sweep import unreferenced_delete
+from registry.repositories.tasks import sweep_unreferenced
 from registry.storage.models import LargeObject
 from registry.storage.services import object_store_bytes
 from registry.storage.stores import get_store
@@ -203,6 +204,23 @@ def test_deleting_leaves_what_others_hold_and_the_sweep_takes_the_rest(
     assert listed == [".gitattributes", "same"]
     assert put(me, other, {"new": b"1"}).changed
     assert set(GitObject.objects.values_list("holders__repository", flat=True)) == {other.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_hourly_sweep_spares_for_a_day_what_waits_for_its_commit(alice: User, make_repository: Make) -> None:
+    repository = make_repository(alice)
+    loose, waiting, again = (object_store_bytes(data=data) for data in (b"loose", b"waiting", b"again"))
+    for stored in (waiting, again):
+        large_object_attach(repository_id=repository.pk, sha256=stored.sha256, user_id=alice.pk)
+    assert sweep_unreferenced()["large_objects"] == 0
+    yesterday = timezone.now() - timedelta(hours=24, seconds=1)
+    LargeObject.objects.update(created_at=yesterday)
+    RepositoryObject.objects.update(created_at=yesterday)
+    large_object_attach(repository_id=repository.pk, sha256=again.sha256, user_id=alice.pk)  # sent once more
+    swept = sweep_unreferenced()
+    assert (swept["uploads"], swept["large_objects"]) == (1, 2)
+    assert not get_store().exists(loose.sha256)  # type: ignore[arg-type] (a digest by its making)
+    assert set(LargeObject.objects.values_list("pk", flat=True)) == {again.sha256}
 
 
 @pytest.mark.django_db(transaction=True)
