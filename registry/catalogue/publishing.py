@@ -17,6 +17,7 @@ from registry.errors import InvalidError
 from registry.repositories.commits import (
     AddFile,
     CommitResult,
+    MayCopy,
     Operation,
     PreparedOperations,
     commit_create,
@@ -90,6 +91,7 @@ def commit_publish(  # noqa: PLR0913 (one keyword for each part of a commit)
     message: str = "",
     expected_parent: str | None = None,
     validate_card: bool = False,
+    may_copy: MayCopy | None = None,
 ) -> CommitResult:
     """Commits, and in the same transaction refreshes the profile (for `main`) and audits.
 
@@ -115,6 +117,7 @@ def commit_publish(  # noqa: PLR0913 (one keyword for each part of a commit)
             title=title,
             message=message,
             expected_parent=expected_parent,
+            may_copy=may_copy,
         )
         if not result.changed:
             return result

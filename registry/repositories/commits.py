@@ -6,7 +6,7 @@ this: `registry.catalogue.publishing` adds profile and audit in the same transac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -65,6 +65,9 @@ __all__ = [
 
 MAX_TITLE_LENGTH = 500
 _ATTRIBUTES = ".gitattributes"
+# Holders of copied objects that one commit asks about; common content lies in thousands of repositories.
+_MAX_ASKED = 50
+MayCopy = Callable[[Repository], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,12 @@ def commit_create(  # noqa: PLR0913 (one keyword for each part of a commit)
     title: str,
     message: str = "",
     expected_parent: str | None = None,
+    may_copy: MayCopy | None = None,
 ) -> CommitResult:
     """Applies operations to the head of a branch and moves it; concurrent commits to one branch queue.
 
-    Pass the result of `operations_prepare` to keep slow work out of a surrounding transaction.
+    Pass the result of `operations_prepare` to keep slow work out of a surrounding transaction. `may_copy` is asked for
+    each repository whose large objects are copied by digest alone: the license gate, where people commit.
 
     Raises:
         AuthenticationError, DeniedError: the caller may not write here.
@@ -117,7 +122,7 @@ def commit_create(  # noqa: PLR0913 (one keyword for each part of a commit)
     _check_writable(principal, repository, branch)
     with transaction.atomic():
         ref = _lock_ref(repository, branch)
-        _authorise_claims(principal, repository, prepared)
+        _authorise_claims(principal, repository, prepared, may_copy)
         try:
             _check_parent(ref, expected_parent)
             editor = edit_tree(load_commit(ref.oid).tree, prepared.edits, load_trees)
@@ -201,22 +206,43 @@ def _is_repetition(head: str, prepared: PreparedOperations, draft: _Draft, expec
     return editor.write()[0] == commit.tree
 
 
-def _authorise_claims(principal: Principal, repository: Repository, prepared: PreparedOperations) -> None:
+def _authorise_claims(
+    principal: Principal, repository: Repository, prepared: PreparedOperations, may_copy: MayCopy | None
+) -> None:
     """Refuses pointers to objects that this repository does not hold and that the caller could not have downloaded."""
+    answers: dict[int, bool] = {}
     for batch in batches(sorted(prepared.claims)):
         holders = RepositoryObject.objects.filter(large_object_id__in=batch)
         held = set(holders.filter(repository=repository).values_list("large_object_id", flat=True))
         rest = [sha256 for sha256 in batch if sha256 not in held]
         if rest:
-            elsewhere = RepositoryObject.objects.filter(
-                large_object_id__in=rest,
-                referenced_at__isnull=False,
-                repository__in=claimable_repositories(principal).values("pk"),
-            )
-            held.update(elsewhere.values_list("large_object_id", flat=True))
+            held |= _copyable(principal, rest, may_copy, answers)
         for sha256 in rest:
             if sha256 not in held:
                 raise missing_object(prepared.claims[sha256], sha256)
+
+
+def _copyable(
+    principal: Principal, digests: Sequence[str], may_copy: MayCopy | None, answers: dict[int, bool]
+) -> set[str]:
+    """Returns those of the digests that the caller may copy from elsewhere; `answers` remembers what was asked."""
+    found: set[str] = set()
+    rows = RepositoryObject.objects.filter(
+        large_object_id__in=digests,
+        referenced_at__isnull=False,
+        repository__in=claimable_repositories(principal).values("pk"),
+    ).order_by("repository_id")
+    for sha256, pk in rows.values_list("large_object_id", "repository_id").iterator():
+        if sha256 in found:
+            continue
+        if may_copy is not None and pk not in answers:
+            if len(answers) >= _MAX_ASKED:
+                break
+            holder = Repository.objects.select_related("namespace", "profile").get(pk=pk)
+            answers[pk] = may_copy(holder)
+        if may_copy is None or answers[pk]:
+            found.add(sha256)
+    return found
 
 
 def _cover_attributes(editor: TreeEditor, prepared: PreparedOperations) -> list[NewObject]:

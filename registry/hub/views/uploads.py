@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 
+from registry.access import services as access
 from registry.catalogue import publishing
 from registry.errors import InvalidError
 from registry.http import PrincipalRequest
@@ -19,6 +20,7 @@ from registry.hub.responses import json_response, repository_url
 from registry.hub.routing import RepositoryRoute
 from registry.repositories import preupload as uploads
 from registry.repositories import selectors, trees
+from registry.repositories.models import Repository
 from registry.repositories.paths import parse_path
 from registry.repositories.preupload import UploadQuestion
 
@@ -85,6 +87,15 @@ def commit(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
     _refuse_pull_requests(request)
     repository = selectors.repository_get(request.principal, route.type, route.full_name, need="write")
     stream = BodyStream(request, settings.MAX_COMMIT_SIZE)
+    copied: list[Repository] = []
+
+    def may_copy(holder: Repository) -> bool:
+        """Naming an object by its digest obtains it, so it passes the gate like a download."""
+        decision = access.authorize_preview(principal=request.principal, action="download", repository=holder)
+        if decision.allowed:
+            copied.append(holder)
+        return decision.allowed
+
     with CommitBody() as body:
         wanted = body.read(stream.read, max_file_size=settings.MAX_REGULAR_FILE_SIZE)
         result = publishing.commit_publish(
@@ -96,7 +107,11 @@ def commit(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
             message=wanted.header.description,
             expected_parent=wanted.header.parent,
             validate_card=True,
+            may_copy=may_copy,
         )
+    for holder in copied:  # recorded once it has happened: a commit that fails takes nothing away
+        head = holder.profile.head_oid
+        access.authorize(principal=request.principal, action="download", repository=holder, commit=head)
     return json_response(
         {
             "success": True,
