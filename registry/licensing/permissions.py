@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from django.db.models import Q
+
 from registry.accounts.permissions import Permission, token_allows, token_allows_globally
 from registry.accounts.principal import Principal
 from registry.errors import AuthenticationError
@@ -67,3 +69,53 @@ def require_user(principal: Principal) -> int:
     if principal.user_id is None:
         raise AuthenticationError("sign in first: send a token in the Authorization header")
     return principal.user_id
+
+
+def require_assent(principal: Principal, repository: RepositoryRow) -> int:
+    """Returns the id of the user who agrees to something, or asks for access, on a repository.
+
+    A fine-grained token, such as a job's, speaks for its person only where its scopes let it write: a program that may
+    read a model must not agree to terms in somebody's name.
+
+    Raises:
+        AuthenticationError: nobody is signed in.
+        LicensingDeniedError: the token's scopes do not reach so far.
+    """
+    user_id = require_user(principal)
+    fine = principal.token_role == "fineGrained"  # noqa: S105 (a role)
+    if fine and not token_allows(principal, type=repository.type, full_name=repository.full_name, permission="write"):
+        raise LicensingDeniedError(
+            f"this token may not agree to terms of `{repository.full_name}` for you: do it on its page, or with a "
+            "token whose scopes include `write` there"
+        )
+    return user_id
+
+
+def within_scopes(principal: Principal, repository: str) -> Q:
+    """Returns the condition that a record is about a repository that a fine-grained token may read; all for others.
+
+    Args:
+        principal: who asks.
+        repository: the lookup path from the record to its repository.
+    """
+    if principal.token_role != "fineGrained" or _reads_all(principal):  # noqa: S105 (a role)
+        return Q()
+    condition = Q(pk__in=[])
+    for scope in principal.scopes.get("repositories", ()):
+        name = scope["name"]
+        lookup = (
+            {f"{repository}__full_name__istartswith": name[:-1]}
+            if name.endswith("/*")
+            else {f"{repository}__full_name__iexact": name}
+        )
+        condition |= Q(**lookup, **{f"{repository}__type": scope["type"]})
+    return condition
+
+
+def oversees(principal: Principal) -> bool:
+    """True for staff whose token, if it is one, reaches every repository."""
+    return principal.is_staff and (principal.token_role != "fineGrained" or _reads_all(principal))  # noqa: S105 (a role)
+
+
+def _reads_all(principal: Principal) -> bool:
+    return any(name.startswith("repositories.") for name in principal.scopes.get("global", ()))

@@ -25,7 +25,13 @@ from registry.licensing.models import (
     Offer,
     Receipt,
 )
-from registry.licensing.permissions import RepositoryRow, administers, require_admin, require_user
+from registry.licensing.permissions import (
+    RepositoryRow,
+    administers,
+    require_admin,
+    require_user,
+    within_scopes,
+)
 
 _FINE_GRAINED = "fineGrained"
 
@@ -92,7 +98,8 @@ def acceptances_of(principal: Principal) -> QuerySet[Acceptance]:
     Raises:
         AuthenticationError: nobody is signed in.
     """
-    rows = Acceptance.objects.filter(user_id=require_user(principal), withdrawn_at__isnull=True)
+    mine = Acceptance.objects.filter(user_id=require_user(principal), withdrawn_at__isnull=True)
+    rows = mine.filter(within_scopes(principal, "repository"))
     if principal.token_role == _FINE_GRAINED:  # its scopes name repositories, not what a person agreed to elsewhere
         rows = rows.none()
     return rows.select_related("repository").order_by("-accepted_at")
@@ -117,7 +124,8 @@ def access_request_get(principal: Principal, request_id: int) -> AccessRequest:
     Raises:
         RequestNotFoundError: it is missing, or not the caller's to see.
     """
-    row = AccessRequest.objects.select_related("user", "repository__namespace").filter(pk=request_id).first()
+    rows = AccessRequest.objects.filter(within_scopes(principal, "repository"))
+    row = rows.select_related("user", "repository__namespace").filter(pk=request_id).first()
     mine = row is not None and principal.user_id is not None and row.user_id == principal.user_id
     if row is None or not (mine or administers(principal, row.repository, "write")):
         raise RequestNotFoundError(f"there is no access request {request_id}")
@@ -177,7 +185,8 @@ def decision_get(principal: Principal, decision_id: str) -> DecisionRecord:
     Raises:
         DecisionNotFoundError: it is missing, or not the caller's to see.
     """
-    row = DecisionRecord.objects.select_related("repository__namespace").filter(pk=decision_id).first()
+    rows = DecisionRecord.objects.filter(within_scopes(principal, "repository"))
+    row = rows.select_related("repository__namespace").filter(pk=decision_id).first()
     if row is None or not _may_see(principal, row):
         raise DecisionNotFoundError(f"there is no decision `{decision_id[:64]}` that you may see")
     return row
@@ -225,7 +234,8 @@ def receipt_get(principal: Principal, receipt_id: str) -> Receipt:
     Raises:
         ReceiptNotFoundError: it is missing, or not the caller's to see.
     """
-    row = Receipt.objects.select_related("decision").filter(pk=receipt_id).first()
+    rows = Receipt.objects.filter(within_scopes(principal, "decision__repository"))
+    row = rows.select_related("decision").filter(pk=receipt_id).first()
     mine = row is not None and principal.user_id is not None and row.user_id == principal.user_id
     if row is None or not ((mine and _within(principal, row.decision)) or _is_staff(principal)):
         raise ReceiptNotFoundError(f"there is no receipt `{receipt_id[:64]}` that you may see")

@@ -20,7 +20,7 @@ from registry.licensing.errors import (
     TextChangedError,
 )
 from registry.licensing.models import Acceptance, Acquisition, License, LicenseText, Offer
-from registry.licensing.permissions import RepositoryRow, require_admin, require_user, target_of
+from registry.licensing.permissions import RepositoryRow, require_admin, require_assent, require_user, target_of
 from registry.licensing.question import PURPOSES
 
 
@@ -180,7 +180,7 @@ def license_accept(
         LicenseNotFoundError: the catalogue has no such license.
         TextChangedError: the hash is not that of the current text; details name it.
     """
-    user_id = require_user(principal)
+    user_id = require_assent(principal, repository)
     license_row = License.objects.filter(pk=license_id).only("pk", "version", "name").first()
     if license_row is None:
         raise LicenseNotFoundError(f"the catalogue has no license `{license_id}`", field="license")

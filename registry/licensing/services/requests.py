@@ -15,7 +15,7 @@ from registry.audit.services import audit_record
 from registry.licensing.errors import NotGatedError, RequestConflictError, RequestInvalidError
 from registry.licensing.forms import GatedForm, check_answers
 from registry.licensing.models import AccessRequest, Acquisition, Offer
-from registry.licensing.permissions import RepositoryRow, require_admin, require_user, target_of
+from registry.licensing.permissions import RepositoryRow, require_admin, require_assent, target_of
 
 Status = AccessRequest.Status
 _SETTABLE = {"pending": Status.PENDING, "accepted": Status.ACCEPTED, "rejected": Status.REJECTED}
@@ -50,7 +50,7 @@ def access_request_create(
         RequestInvalidError: an answer is missing or does not fit.
         RequestConflictError: the request was rejected or access was taken back.
     """
-    user_id = require_user(principal)
+    user_id = require_assent(principal, repository)
     if not is_requestable(repository):
         raise NotGatedError(f"`{repository.full_name}` is not gated: there is nothing to ask for")
     kept, problems = check_answers(form, answers)
