@@ -9,10 +9,7 @@ from typing import IO, Any, ClassVar
 from rest_framework.parsers import BaseParser
 
 from registry.errors import BadRequestError, TooLargeError
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"`{name}` is no JSON number")
+from registry.http import json_parse
 
 
 class BoundedJSONParser(BaseParser):
@@ -41,7 +38,7 @@ class BoundedJSONParser(BaseParser):
 
     def decode(self, text: str) -> Any:
         """Returns the value that the text stands for."""
-        return json.loads(text, parse_constant=_no_constant) if text.strip() else {}
+        return json_parse(text) if text.strip() else {}
 
 
 class EventsJSONParser(BoundedJSONParser):

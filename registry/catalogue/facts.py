@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -77,10 +78,15 @@ def read_json_object(data: bytes) -> dict[str, Any] | None:
     if len(data) > MAX_JSON:
         return None
     try:
-        value = json.loads(data, parse_constant=lambda _: None)
+        value = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None  # `1e999`
 
 
 def config_facts(config: Mapping[str, Any] | None) -> dict[str, Any] | None:

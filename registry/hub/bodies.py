@@ -6,13 +6,13 @@ the server says that it ends them (`wsgi.input_terminated`, hub-api 9.2).
 
 from __future__ import annotations
 
-import json
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 
 from registry.errors import BadRequestError, InvalidError, TooLargeError
+from registry.http import json_parse
 
 JSON_LIMIT = 10 * 1024 * 1024
 _BLOCK = 64 * 1024
@@ -84,7 +84,7 @@ def json_object(request: HttpRequest, limit: int = JSON_LIMIT) -> dict[str, Any]
     if not data.strip():
         return {}
     try:
-        value = json.loads(data)
+        value = json_parse(data)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"the body is not JSON: {error}") from None
     if value is None:  # `json=None` of some calls

@@ -43,7 +43,7 @@ def parse_batch(body: dict[str, Any]) -> BatchRequest:
         InvalidError: a member is missing or has the wrong type, or another hash than SHA-256 is asked for.
     """
     operation = body.get("operation")
-    if operation not in {"upload", "download"}:
+    if operation not in ("upload", "download"):
         raise InvalidError("`operation` must be upload or download", field="operation")
     if body.get("hash_algo", "sha256") != "sha256":
         raise InvalidError("`hash_algo` must be sha256", field="hash_algo")

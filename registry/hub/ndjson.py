@@ -131,7 +131,7 @@ def _parse_line(line: bytes, number: int, max_file_size: int) -> Line:
         return _file(value, max_file_size)
     if key == "lfsFile":
         return _lfs_file(value)
-    if key in {"deletedFile", "deletedFolder"}:
+    if key in ("deletedFile", "deletedFolder"):
         return Deletion(_text(value, "path"), folder=key == "deletedFolder")
     raise BadRequestError(f"line {number} of the commit: `key` must be one of {', '.join(_KEYS)}")
 

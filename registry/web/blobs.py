@@ -15,6 +15,7 @@ MAX_SHOWN: Final = 512 * 1024  # bytes of text on a page
 _MAX_HEADER: Final = 4 * 1024 * 1024  # a header of 10,000 tensors takes about 1 MB
 _MAX_TENSORS: Final = 2_000
 _MAX_COUNT: Final = 2**63  # elements of one tensor
+_MAX_DIMENSIONS: Final = 64
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 _DOCUMENTS: Final = (".md", ".markdown")
 
@@ -102,7 +103,7 @@ def _tensors(entry: Entry) -> Shown:
 
 def _tensor(name: str, item: Mapping[str, Any]) -> Tensor:
     tensor = Tensor(str(name), str(item["dtype"]), tuple(int(extent) for extent in item["shape"]))
-    if tensor.count > _MAX_COUNT or min(tensor.shape, default=0) < 0:
+    if len(tensor.shape) > _MAX_DIMENSIONS or tensor.count > _MAX_COUNT or min(tensor.shape, default=0) < 0:
         raise ValueError(f"`{name}` has an impossible shape")
     return tensor
 
