@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -78,14 +80,16 @@ def secret_from_file(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Written whole under a name of its own and then linked, so that nobody of the same start reads half a secret.
+        descriptor, own = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:  # another process of the same start was quicker
-            return path.read_text(encoding="ascii").strip()
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            secret = secrets.token_urlsafe(48)
-            file.write(secret)
-        return secret
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(48))
+            with contextlib.suppress(FileExistsError):  # another process of the same start was quicker
+                os.link(own, path)
+        finally:
+            Path(own).unlink()
+        return path.read_text(encoding="ascii").strip()
 
 
 def database_from_url(url: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -16,10 +18,14 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import nh3
 from markdown_it import MarkdownIt
 from mdit_py_plugins.anchors import anchors_plugin
+from mdit_py_plugins.anchors.index import slugify
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 
 MAX_LENGTH: Final = 400_000  # characters; beyond that a page shows the rest as a raw file only
+
+# With more, HTML shows as text: cleaning deeply nested elements takes time in the square of their number.
+_MAX_ELEMENTS: Final = 10_000
 
 _TAGS: Final = frozenset(
     {
@@ -70,10 +76,21 @@ class Base:
     id_prefix: str = "card-"
 
 
-@lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
-    return parser.use(anchors_plugin, max_level=4).use(footnote_plugin).use(tasklists_plugin)
+def _parser(*, html: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": html, "linkify": False}).enable(["table", "strikethrough"])
+    parser.use(anchors_plugin, max_level=4, slug_func=_numbered(Counter()))
+    return parser.use(footnote_plugin).use(tasklists_plugin)
+
+
+def _numbered(seen: Counter[str]) -> Callable[[str], str]:
+    """Returns the plugin's own slugs; it would try every number up to a free one for each of many equal headings."""
+
+    def slug(title: str) -> str:
+        plain = slugify(title)
+        seen[plain] += 1
+        return plain if seen[plain] == 1 else f"{plain}-{seen[plain] - 1}"
+
+    return slug
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +103,9 @@ def render(text: str, base: Base, *, heading_shift: int = 1) -> str:
         heading_shift: levels by which headings sink, so that the page keeps its one `h1`.
     """
     cut = len(text) > MAX_LENGTH
-    html = _ALIGN.sub(r'align="\1"', _parser().render(text[:MAX_LENGTH].replace("\x00", "")))
+    text = text[:MAX_LENGTH].replace("\x00", "")
+    parser = _parser(html=text.count("<") <= _MAX_ELEMENTS)
+    html = _ALIGN.sub(r'align="\1"', parser.render(text))
     html = nh3.clean(
         html,
         tags=set(_TAGS),
