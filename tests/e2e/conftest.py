@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -208,6 +209,17 @@ def _database(folder: Path, name: str) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def _redis_parts() -> dict[str, str]:
+    """Returns broker and cache on Redis where the run has them, in databases of this test process's own."""
+    number = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    addresses = {}
+    for offset, name in enumerate(("WEIGHBRIDGE_BROKER_URL", "WEIGHBRIDGE_CACHE_URL")):
+        parts = urlsplit(os.environ.get(name, ""))
+        if parts.scheme == "redis":
+            addresses[name] = urlunsplit(parts._replace(path=f"/{1 + 2 * number + offset}"))
+    return addresses
+
+
 def make_hub(folder: Path, database_url: str, extra: Mapping[str, str] | None = None) -> Hub:
     """Prepares a hub in a folder: database migrated, licenses loaded, people and tokens made; not yet started."""
     url, data_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
@@ -220,6 +232,7 @@ def make_hub(folder: Path, database_url: str, extra: Mapping[str, str] | None = 
         "WEIGHBRIDGE_LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "registry.settings",
         "PYTHONPATH": str(ROOT),
+        **_redis_parts(),
         **(extra or {}),
     }
     tokens = {name: f"wb_{secrets.token_hex(20)}" for name in PEOPLE}

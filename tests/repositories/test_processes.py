@@ -36,7 +36,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict
         yield _migrated({**base, "WEIGHBRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
         return
     if not POSTGRESQL.startswith("postgres"):
-        pytest.skip("WEIGHBRIDGE_DATABASE_URL names no PostgreSQL")
+        pytest.skip("not for SQLite: WEIGHBRIDGE_DATABASE_URL names no PostgreSQL")
     psycopg = pytest.importorskip("psycopg")
     name = f"writers_{os.getpid()}_{random.getrandbits(32)}"
     with psycopg.connect(POSTGRESQL, autocommit=True) as connection:

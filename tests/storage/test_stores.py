@@ -98,7 +98,7 @@ def test_files_lie_two_folders_deep_and_nothing_else_is_there(tmp_path: Path, di
 def test_a_file_from_another_file_system_arrives_whole(tmp_path: Path, digest: Digest) -> None:
     shared_memory = Path("/dev/shm")  # noqa: S108 (the one other file system that Linux machines have)
     if not shared_memory.is_dir() or shared_memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("this machine has one file system")
+        pytest.skip("not for a machine with one file system")
     source = shared_memory / f"weighbridge-test-{tmp_path.name}"
     source.write_bytes(b"far away")
     store = FileStore(tmp_path / "objects")
