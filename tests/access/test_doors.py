@@ -25,8 +25,8 @@ from registry.repositories.services import large_object_attach
 from registry.storage.services import object_store_bytes
 
 TokenFor = Callable[..., str]
-WEIGHTS = {"open": b"open weights", "nc": b"nc weights", "gated": b"gated weights", "hidden": b"hidden weights"}
-LICENSES = {"open": "mit", "nc": "cc-by-nc-4.0", "gated": "mit", "hidden": "mit"}
+WEIGHTS = {"open": b"open weights", "nc": b"nc weights", "gated": b"gated weights", "cellar": b"cellar weights"}
+LICENSES = {"open": "mit", "nc": "cc-by-nc-4.0", "gated": "mit", "cellar": "mit"}
 CALLERS = (
     "anonymous", "stranger", "stranger's read token", "stranger's commercial token", "reader", "writer", "owner",
     "owner's token for another repository", "owner's token for this namespace",
@@ -92,10 +92,10 @@ def shelf(
     def make(kind: str) -> Repository:
         owner = principal_of(carol)
         card = f"---\nlicense: {LICENSES[kind]}\n---\n# The {kind} card\n"
-        row = make_repository(carol, kind, namespace="acme", files={"README.md": card}, private=kind == "hidden")
+        row = make_repository(carol, kind, namespace="acme", files={"README.md": card}, private=kind == "cellar")
         stored = object_store_bytes(data=WEIGHTS[kind])
         large_object_attach(repository_id=row.pk, sha256=stored.sha256, user_id=carol.pk)
-        operations = [AddFile("config.json", b'{"hidden": 1}'), AddLfs("w.bin", stored.sha256)]
+        operations = [AddFile("config.json", b'{"cellar": 1}'), AddLfs("w.bin", stored.sha256)]
         commit_publish(principal=owner, repository=row, branch="main", operations=operations, title="Add weights")
         if kind == "gated":
             Repository.objects.filter(pk=row.pk).update(gated="manual")
@@ -247,9 +247,9 @@ _PASSING = {"X-Request-Id", "Content-Length"}
 def test_a_private_repository_cannot_be_told_from_none(
     callers: Callable[[str], Caller], shelf: Callable[[str], Repository], who: str, method_and_address: tuple[str, str]
 ) -> None:
-    shelf("hidden")
+    shelf("cellar")
     caller, (method, address) = callers(who), method_and_address
-    there, missing = (_answer(caller, method, address, name) for name in ("hidden", "nowhere"))
+    there, missing = (_answer(caller, method, address, name) for name in ("cellar", "nowhere"))
     assert there == missing
 
 
@@ -287,8 +287,8 @@ def _settled(text: str, name: str = "") -> str:
 @pytest.mark.parametrize(
     "address",
     [
-        "/", "/models", "/models?search=hidden", "/models?owner=acme", "/acme", "/licenses/mit", "/api/models",
-        "/api/models?search=hidden", "/api/models?author=acme&full=true", "/api/models?filter=license:mit",
+        "/", "/models", "/models?search=cellar", "/models?owner=acme", "/acme", "/licenses/mit", "/api/models",
+        "/api/models?search=cellar", "/api/models?author=acme&full=true", "/api/models?filter=license:mit",
         "/api/models-tags-by-type", "/acme/child", "/api/models/acme/open?expand=childrenModelCount", "/acme/open",
         "/api/v1/decisions", "/api/v1/receipts", "/api/v1/acceptances", "/api/v1/jobs?everyone=1", "/decisions",
         "/requests", "/jobs",
@@ -302,15 +302,15 @@ def test_no_list_names_or_counts_a_private_repository(
     shelf("open")
     make_repository(carol, "child", namespace="acme", files={"README.md": "---\nbase_model: acme/open\n---\n"})
     before = _listed(caller, address)
-    shelf("hidden")
+    shelf("cellar")
     card = "---\nbase_model: acme/open\nlicense: mit\ntags: [secrettag]\n---\n"
-    make_repository(carol, "hiddenchild", namespace="acme", files={"README.md": card}, private=True)
-    for door in ("/acme/hidden/resolve/main/config.json", "/acme/hiddenchild/resolve/main/README.md"):
+    make_repository(carol, "cellarchild", namespace="acme", files={"README.md": card}, private=True)
+    for door in ("/acme/cellar/resolve/main/config.json", "/acme/cellarchild/resolve/main/README.md"):
         whole = callers("owner")
         assert whole.send("GET", door).status_code == 200  # recorded: a decision and a receipt of the owner's
     after = _listed(caller, address)
-    assert "hiddenchild" not in after
-    assert "acme/hidden" not in after
+    assert "cellarchild" not in after
+    assert "acme/cellar" not in after
     assert after == before
 
 
