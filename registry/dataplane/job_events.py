@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 from django.db.models import Max
 
@@ -50,9 +52,10 @@ async def stream_job_events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers=_HEADERS)
     async with request.app[FEEDS].follow(job_id, newest) as feed:
         await response.prepare(request)
-        await response.write(_HELLO)
-        await _send(response, feed, after)
-    await response.write_eof()
+        with suppress(ConnectionResetError):  # the reader left, as readers do; nothing is owed to them
+            await response.write(_HELLO)
+            await _send(response, feed, after)
+            await response.write_eof()
     return response
 
 

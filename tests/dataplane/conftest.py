@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -81,10 +81,38 @@ class Plane:
         return sorted(path.name for path in (self.folder / "uploads").glob("incoming-*"))
 
 
+SERVER = os.environ.get("WEIGHBRIDGE_DATABASE_URL", "")
+_databases: list[str] = []
+
+
+def own_database(folder: Path) -> str:
+    """Returns the address of a fresh database: a file in the folder, or one of its own on the run's PostgreSQL."""
+    if not SERVER.startswith("postgres"):
+        return f"sqlite:///{folder / 'weighbridge.sqlite3'}"
+    psycopg = pytest.importorskip("psycopg")
+    name = f"plane_{os.getpid()}_{len(_databases)}"
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    _databases.append(name)
+    return urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drop_databases() -> Iterator[None]:
+    yield
+    if not _databases:
+        return
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        for name in _databases:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def start_plane(folder: Path, **variables: str) -> Plane:
     """Starts a process on any free port and returns once it listens."""
     environment = {
         **os.environ,
+        "WEIGHBRIDGE_DATABASE_URL": own_database(folder),
         "DJANGO_SETTINGS_MODULE": "registry.settings",
         "WEIGHBRIDGE_DATA_DIR": str(folder),
         "WEIGHBRIDGE_PUBLIC_URL": PUBLIC_URL,

@@ -121,3 +121,20 @@ def test_a_token_is_for_its_job_and_its_time(plane: Any, job: str, token: str) -
 def test_a_job_that_does_not_exist_is_a_404(plane: Any) -> None:
     token = links.sign_claims({"job": "job_none"}, salt="job-events", expires_in=60)
     assert plane.request("GET", f"/events/jobs/job_none?token={token}").status == 404
+
+
+def test_a_reader_who_leaves_is_no_error(own_plane: Any, settings: Any) -> None:
+    plane = own_plane()
+    name = plane.run(MAKE_JOB)
+    token = links.sign_claims({"job": name}, salt="job-events", expires_in=600)
+    leaver = Stream(plane, f"/events/jobs/{name}?token={token}")
+    stayer = Stream(plane, f"/events/jobs/{name}?token={token}")
+    next(leaver.blocks())
+    leaver.answer.close()
+    leaver.connection.close()
+    for first in range(0, 40, 10):  # enough to fill what the kernel still takes for a closed connection
+        plane.run(ADD_EVENTS % (first, first + 10, name))
+    plane.run(END % name)
+    assert stayer.sequences() == list(range(40))
+    plane.stop()
+    assert "Error handling request" not in (plane.folder / "log").read_text()
