@@ -1,0 +1,1 @@
+"""Reading labelled text from a data set repository: files, columns, splits and the checks before any training."""
