@@ -37,7 +37,8 @@ def fetch_snapshot(context: Context, repo: str, revision: str, repo_type: str, p
     except GatedRepoError as error:
         raise JobFailedError(FailureCode.LICENSE_BLOCKED, _sentence(error)) from error
     except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-        raise JobFailedError(FailureCode.INPUT_MISSING, f"`{repo}` at {revision[:12]} is not there (any more)") from error
+        message = f"`{repo}` at {revision[:12]} is not there (any more)"
+        raise JobFailedError(FailureCode.INPUT_MISSING, message) from error
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code in _DENIED:
             raise JobFailedError(FailureCode.LICENSE_BLOCKED, _sentence(error)) from error

@@ -100,7 +100,7 @@ def read_files(folder: Path, names: Iterable[str], columns: tuple[str, str]) -> 
 
 
 def _read_table(path: Path) -> Any:
-    import pyarrow
+    import pyarrow as pa
 
     readers: dict[str, Callable[[Path], Any]] = {
         ".csv": lambda p: _read_csv(p, ","),
@@ -111,7 +111,7 @@ def _read_table(path: Path) -> Any:
     }
     try:
         return readers[path.suffix](path)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0][:200]
         raise JobFailedError(FailureCode.DATA_INVALID, f"`{path.name}` cannot be read: {reason}") from error
 
