@@ -53,6 +53,11 @@ def ancestors_of(repositories: Collection[Repository]) -> dict[int, tuple[Ancest
     return {pk: known[key] for pk, key in keys.items()}
 
 
+def ancestors_walk(repositories: Collection[Repository]) -> dict[int, tuple[AncestorRow, ...]]:
+    """Returns the same, read now: for who remembers it under the epoch of lineage."""
+    return _walk(repository.pk for repository in repositories)
+
+
 def _key(repository: Repository) -> str:
     profile = getattr(repository, "profile", None)
     return f"gate:lineage:{repository.pk}:{profile.head_oid if profile is not None else ''}"
