@@ -86,7 +86,7 @@ class _Rows:
 
 
 # By repository, its license, and everything of the principal that the queries depend on.
-_remembered: EpochCache[tuple[int, str, int | None, int | None, frozenset[int]], _Rows] = EpochCache(10_000)
+_remembered: EpochCache[tuple[int, str, int | None, int | None, frozenset[int]], _Rows] = EpochCache(4_000)
 
 
 def gather(

@@ -23,7 +23,7 @@ from registry.epochs.snapshots import GLOBAL, snapshot_take, user_scope
 from registry.http import iso_z
 
 # Rows of tokens that were shown, with their users' memberships, by the digest of the secret.
-_tokens: EpochCache[str, tuple[AccessToken, Mapping[int, str]]] = EpochCache(10_000)
+_tokens: EpochCache[str, tuple[AccessToken, Mapping[int, str]]] = EpochCache(4_000)
 
 
 def principal_for_user(user: User | AnonymousUser) -> Principal:

@@ -79,6 +79,11 @@ class EpochCache(Generic[Key, Value]):
             if len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
 
+    def drop(self, key: Key) -> None:
+        """Forgets one value: what the key named is gone."""
+        with self._lock:
+            self._entries.pop(key, None)
+
     def clear(self) -> None:
         """Forgets everything."""
         with self._lock:

@@ -22,9 +22,10 @@ def repository_scope(repository_id: int) -> str:
 
 
 def snapshot_take(scopes: Sequence[str]) -> Snapshot | None:
-    """Returns the committed epochs of scopes; None inside a transaction, where nothing may be remembered.
+    """Returns the committed epochs of scopes, `GLOBAL` among them; None where nothing may be remembered.
 
-    A transaction sees epochs of its own that a rollback gives out a second time, so they prove nothing.
+    Inside a transaction, that is: its own epochs are given out a second time after a rollback and prove nothing. Nor may
+    anything be remembered on a database whose triggers were never put in place: the row that says so is missing then.
     """
     if connection.in_atomic_block or not connection.get_autocommit():
         return None
@@ -33,4 +34,6 @@ def snapshot_take(scopes: Sequence[str]) -> Snapshot | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, scopes)
         found = dict(cursor.fetchall())
+    if GLOBAL not in found:
+        return None
     return {scope: found.get(scope, 0) for scope in scopes}

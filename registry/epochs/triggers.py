@@ -41,6 +41,7 @@ class Watch:
     when: tuple[tuple[str, str], ...] = ()
 
 
+_MARK = -1  # the slot, which no trigger uses, whose row says that the triggers are in place
 _USER, _REPOSITORY = "user:", "repository:"
 _OFFERED_BY = "(SELECT repository_id FROM licensing_offer WHERE id = {row}.offer_id)"
 WATCHES = (
@@ -126,7 +127,7 @@ def triggers_install(connection: BaseDatabaseWrapper) -> bool:
         for trigger in missing:
             for statement in trigger.statements:
                 cursor.execute(statement)
-        if missing:
+        if missing or (wanted and not _is_marked(connection)):
             _raise_global(connection)
     return bool(missing)
 
@@ -196,7 +197,11 @@ def _drop(connection: BaseDatabaseWrapper, name: str, table: str) -> str:
     return f'DROP TRIGGER "{name}" ON {table}; DROP FUNCTION "{name}"()'
 
 
+def _is_marked(connection: BaseDatabaseWrapper) -> bool:
+    return Epoch.objects.using(connection.alias).filter(scope=GLOBAL, slot=_MARK).exists()
+
+
 def _raise_global(connection: BaseDatabaseWrapper) -> None:
     epochs = Epoch.objects.using(connection.alias)
-    row, _ = epochs.get_or_create(scope=GLOBAL, slot=-1)  # a slot that no trigger uses
+    row, _ = epochs.get_or_create(scope=GLOBAL, slot=_MARK)
     epochs.filter(pk=row.pk).update(value=row.value + 1)

@@ -29,7 +29,7 @@ from registry.repositories.selectors import repository_find
 
 # Download counts raise no epoch: what is shown of them may be this old.
 COUNTERS_MAX_AGE_SECONDS = 60.0
-_rows: EpochCache[tuple[str, str], Repository] = EpochCache(2_000, max_age=COUNTERS_MAX_AGE_SECONDS)
+_rows: EpochCache[tuple[str, str], Repository] = EpochCache(1_000, max_age=COUNTERS_MAX_AGE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,9 @@ def _read(principal: Principal, repository_id: RepoId) -> Reading | None:
     row = _rows.get(key, snapshot)
     if row is None:
         row = repository_find(repository_id)
-        if row is None:
-            return None
-        if row.pk != pk:  # made anew under the same name meanwhile: its epoch was not asked for
-            return Reading(row, None)
+        if row is None or row.pk != pk:  # gone; perhaps made anew under the same name, and its epoch was not asked for
+            _rows.drop(key)
+            return None if row is None else Reading(row, None)
         _rows.put(key, row, snapshot, own)
     return Reading(_copy(row), snapshot)
 

@@ -153,14 +153,16 @@ def test_a_commit_moves_main(model: Repository, alice: User, warm: Ask, head: As
 
 
 def test_a_deleted_repository_is_gone_and_its_name_can_be_another_ones(
-    model: Repository, alice: User, make_repository: Make, warm: Ask, head: Ask
+    model: Repository, alice: User, make_repository: Make, warm: Ask, head: Ask, django_assert_num_queries: Any
 ) -> None:
     before = warm()["X-Repo-Commit"]
     repository_delete(principal=accounts.principal_for_user(alice), repository=model)
     assert head().status_code == 401
     again = make_repository(alice, files={"config.json": '{"again": true}'})
     assert again.pk != model.pk
-    assert head()["X-Repo-Commit"] != before
+    assert warm()["X-Repo-Commit"] != before
+    with django_assert_num_queries(1):  # the new one is remembered in the place of the old one
+        head()
 
 
 # --- what was agreed ----------------------------------------------------------------------------------------------

@@ -238,6 +238,15 @@ def test_nothing_is_remembered_inside_a_transaction(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_nothing_is_remembered_without_triggers() -> None:
+    assert snapshot_take(["global"]) is not None
+    Epoch.objects.all().delete()
+    assert snapshot_take(["global"]) is None
+    triggers_install(connection)
+    assert snapshot_take(["global"]) is not None
+
+
+@pytest.mark.django_db(transaction=True)
 def test_writers_do_not_wait_for_one_another(alice: User, bob: User, acme: Organization) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("not for SQLite: it has one writer at a time")
