@@ -24,8 +24,8 @@ def repository_scope(repository_id: int) -> str:
 def snapshot_take(scopes: Sequence[str]) -> Snapshot | None:
     """Returns the committed epochs of scopes, `GLOBAL` among them; None where nothing may be remembered.
 
-    That is inside a transaction, whose own epochs are given out a second time after a rollback and prove nothing, and on
-    a database whose triggers were never put in place: the row that says so is missing then.
+    That is inside a transaction, whose own epochs prove nothing because a rollback gives them out a second time, and
+    on a database whose triggers were never put in place: the row that says so is missing then.
     """
     if connection.in_atomic_block or not connection.get_autocommit():
         return None
