@@ -53,6 +53,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- applications ----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "registry.epochs",
     "registry.accounts",
     "registry.audit",
     "registry.storage",

@@ -22,6 +22,7 @@ from registry.accounts.models import AccessToken, Organization, User
 from registry.accounts.principal import Principal
 from registry.catalogue.publishing import repository_publish
 from registry.celery import app
+from registry.epochs.caches import caches_clear
 from registry.repositories.models import Repository
 from registry.repositories.operations import AddFile
 
@@ -99,6 +100,7 @@ def _quick_and_fresh(settings: Any) -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     cache.clear()
+    caches_clear()
 
 
 # --- people -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Gathers the facts of the gate: one query for what the repository offers, one for what the asker holds.
 
-Terms are parsed once for each digest and kept; everything that can be withdrawn or revoked is read for each question.
+Terms are parsed once for each digest and kept. What can be withdrawn or revoked is read for each question, or known to
+stand by the epochs that the database raises with every change (`registry.epochs`).
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce
 
-from registry.access.lineage import AncestorRow, ancestors_of
+from registry.access.lineage import AncestorRow, ancestors_of, ancestors_walk
 from registry.accounts.models import Organization
 from registry.accounts.permissions import Permission, token_allows
 from registry.accounts.principal import Principal
+from registry.epochs.caches import EpochCache
+from registry.epochs.snapshots import GLOBAL, LICENSES, LINEAGE, Snapshot, repository_scope, user_scope
 from registry.licensing.models import Acceptance, AccessRequest, Entitlement, License, LicenseText, Offer
 from registry.licensing.question import (
     AcceptanceFact,
@@ -73,35 +76,72 @@ def page_of(repository: Repository) -> str:
     return f"/{_PREFIX[repository.type]}{repository.full_name}"
 
 
-def gather(principal: Principal, repositories: Collection[Repository], action: str) -> dict[int, Facts]:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the database says, without what only the principal and the repository's own row say."""
+
+    lineage: Mapping[int, tuple[AncestorRow, ...]]
+    offered: _Offered
+    held: _Held
+
+
+# By repository, its license, and everything of the principal that the queries depend on.
+_remembered: EpochCache[tuple[int, str, int | None, int | None, frozenset[int]], _Rows] = EpochCache(4_000)
+
+
+def gather(
+    principal: Principal, repositories: Collection[Repository], action: str, snapshot: Snapshot | None = None
+) -> dict[int, Facts]:
     """Gathers the facts about several repositories at once.
 
     Args:
         principal: who asks.
         repositories: rows with `profile` selected.
         action: what is asked; it decides which permission the token needs.
+        snapshot: epochs of these repositories, the principal's user, lineage and licenses: what was read under the
+            same ones is not read again. Nothing in it depends on the clock.
 
     Returns:
         Facts by primary key, in two queries when lineage and terms are remembered (one for an anonymous caller).
     """
-    lineage = ancestors_of(repositories)
-    offered = _offered(repositories, lineage)
-    held = _held(principal, repositories, lineage)
-    return {
-        repository.pk: _facts(principal, repository, offered, held, ancestors=lineage[repository.pk], action=action)
-        for repository in repositories
-    }
+    if snapshot is not None:
+        return {
+            repository.pk: _facts(principal, repository, _rows_remembered(principal, repository, snapshot), action)
+            for repository in repositories
+        }
+    rows = _rows_of(principal, repositories, ancestors_of(repositories))
+    return {repository.pk: _facts(principal, repository, rows, action) for repository in repositories}
 
 
-def _facts(  # noqa: PLR0913 (what was gathered, part by part)
-    principal: Principal,
-    repository: Repository,
-    offered: _Offered,
-    held: _Held,
-    *,
-    ancestors: Iterable[AncestorRow],
-    action: str,
-) -> Facts:
+def _rows_of(
+    principal: Principal, repositories: Collection[Repository], lineage: Mapping[int, tuple[AncestorRow, ...]]
+) -> _Rows:
+    return _Rows(lineage, _offered(repositories, lineage), _held(principal, repositories, lineage))
+
+
+def _rows_remembered(principal: Principal, repository: Repository, snapshot: Snapshot) -> _Rows:
+    # The principal and the repository's row may be older than the snapshot: what is read by them goes into the key,
+    # and what follows from them alone is worked out for each question.
+    key = (
+        repository.pk,
+        declared_license_id(repository),
+        principal.user_id,
+        principal.organization_id,
+        frozenset(principal.memberships),
+    )
+    rows = _remembered.get(key, snapshot)
+    if rows is None:
+        lineage = ancestors_walk([repository])
+        rows = _rows_of(principal, [repository], lineage)
+        scopes = [GLOBAL, LICENSES, repository_scope(repository.pk)]
+        scopes += [LINEAGE] if lineage[repository.pk] else []
+        scopes += [] if principal.user_id is None else [user_scope(principal.user_id)]
+        _remembered.put(key, rows, snapshot, scopes)
+    return rows
+
+
+def _facts(principal: Principal, repository: Repository, rows: _Rows, action: str) -> Facts:
+    offered, held = rows.offered, rows.held
     covered = token_allows(
         principal, type=repository.type, full_name=repository.full_name, permission=_NEED.get(action, "read")
     )
@@ -118,7 +158,8 @@ def _facts(  # noqa: PLR0913 (what was gathered, part by part)
         gated=repository.gated,
         offers=tuple(offered.offers.get(repository.pk, ())),
         ancestors=tuple(
-            AncestorFact(row.relation, row.name, offered.license(row.license_id), row.page) for row in ancestors
+            AncestorFact(row.relation, row.name, offered.license(row.license_id), row.page)
+            for row in rows.lineage[repository.pk]
         ),
         acceptances=tuple(held.acceptances_on(repository.pk)),
         request=held.requests.get(repository.pk),
@@ -261,10 +302,10 @@ def _held(
     return held
 
 
-_Rows = QuerySet[Any, tuple[str, int, int, str, str, str, datetime | None, datetime | None, str]]
+_Arm = QuerySet[Any, tuple[str, int, int, str, str, str, datetime | None, datetime | None, str]]
 
 
-def _accepted(user_id: int, ids: list[int], inherited: set[str]) -> _Rows:
+def _accepted(user_id: int, ids: list[int], inherited: set[str]) -> _Arm:
     return Acceptance.objects.filter(
         Q(repository_id__in=ids) | Q(license_id__in=inherited), user_id=user_id, withdrawn_at__isnull=True
     ).values_list(
@@ -292,13 +333,13 @@ def _covered_text() -> Case:
     )
 
 
-def _requested(user_id: int, ids: list[int]) -> _Rows:
+def _requested(user_id: int, ids: list[int]) -> _Arm:
     return AccessRequest.objects.filter(repository_id__in=ids, user_id=user_id).values_list(
         _text("request"), "pk", "repository_id", "status", "reason", _text(""), _nothing(), "expires_at", _text("[]")
     )
 
 
-def _entitled(user_id: int, principal: Principal, ids: list[int]) -> _Rows:
+def _entitled(user_id: int, principal: Principal, ids: list[int]) -> _Arm:
     mine = Q(user_id=user_id) | Q(organization__namespace__in=list(principal.memberships))
     return Entitlement.objects.filter(mine, offer__repository_id__in=ids).values_list(
         _text("entitlement"), "pk", F("offer__repository_id"), "status", Cast("offer_id", TextField()), _text(""),
@@ -306,7 +347,7 @@ def _entitled(user_id: int, principal: Principal, ids: list[int]) -> _Rows:
     )  # fmt: skip
 
 
-def _organization(organization_id: int) -> _Rows:
+def _organization(organization_id: int) -> _Arm:
     return Organization.objects.filter(pk=organization_id).values_list(
         _text("organization"), "pk", "pk", "kind", "territory", _text(""), _nothing(), _nothing(), _text("[]")
     )

@@ -1,7 +1,8 @@
 """Which licenses reach a repository through the models it derives from.
 
-Edges are read level by level and kept for a minute under the repository's head commit: a commit shows at once, the
-change of an ancestor's license within the minute. Everything that can be revoked is read anew for each question.
+Edges are read level by level. A door that hands something out reads them anew, or knows by the epoch of lineage that
+they stand. For lists they are kept for a minute under the repository's head commit: a commit shows at once, the change
+of an ancestor's license within the minute.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ def ancestors_of(repositories: Collection[Repository]) -> dict[int, tuple[Ancest
         cache.set_many({keys[pk]: found[pk] for pk in missing}, LIFETIME_SECONDS)
         known.update({keys[pk]: found[pk] for pk in missing})
     return {pk: known[key] for pk, key in keys.items()}
+
+
+def ancestors_walk(repositories: Collection[Repository]) -> dict[int, tuple[AncestorRow, ...]]:
+    """Returns the same, read now: for who remembers it under the epoch of lineage."""
+    return _walk(repository.pk for repository in repositories)
 
 
 def _key(repository: Repository) -> str:

@@ -1,7 +1,7 @@
 """Stores what the gate answered: every denial and the first allow, repeats as a count.
 
 A repeat within a minute is counted in the cache and written with the next one, so that reading a file again costs no
-write. Only the recording is remembered, never the answer: each question is decided on facts read for it.
+write. Only the recording is remembered, never the answer: each question is decided anew, on facts that stand.
 """
 
 from __future__ import annotations

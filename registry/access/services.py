@@ -16,6 +16,7 @@ from registry.access.errors import GateDeniedError, GateUnavailableError
 from registry.access.facts import asker_of, gather
 from registry.access.recording import decision_record
 from registry.accounts.principal import Principal
+from registry.epochs.snapshots import Snapshot
 from registry.errors import DomainError, InvalidError
 from registry.licensing.codes import Code
 from registry.licensing.decision import Decision
@@ -38,6 +39,7 @@ def authorize(
     paths: Sequence[str] = (),
     purpose: str = "",
     environment: str = "",
+    snapshot: Snapshot | None = None,
 ) -> Decision:
     """Decides and records.
 
@@ -49,13 +51,14 @@ def authorize(
         paths: files asked for, if only some.
         purpose: what it is for; the token's own purpose comes first, then this, then the profile's default.
         environment: where it will run; the token's own comes first.
+        snapshot: epochs of a `repositories.reading.Reading`; facts remembered under them need not be read again.
 
     Raises:
         InvalidError: the action or purpose is none that the gate knows.
         GateUnavailableError: the facts cannot be read now.
     """
     question = _question(principal, action, repository, purpose, commit=commit, paths=paths, environment=environment)
-    decision = _decide(principal, question, repository)
+    decision = _decide(principal, question, repository, snapshot)
     try:
         return decision_record(principal=principal, repository=repository, question=question, decision=decision)
     except Exception as error:  # an answer that leaves no trace is not given
@@ -103,6 +106,7 @@ def require(
     paths: Sequence[str] = (),
     purpose: str = "",
     environment: str = "",
+    snapshot: Snapshot | None = None,
 ) -> Decision:
     """Decides, records, and raises unless the answer is to go ahead. Arguments as of `authorize`.
 
@@ -120,6 +124,7 @@ def require(
         paths=paths,
         purpose=purpose,
         environment=environment,
+        snapshot=snapshot,
     )
     if not decision.allowed:
         raise refusal_of(decision, repository)
@@ -183,14 +188,18 @@ def _question(principal: Principal, action: str, repository: Repository, purpose
     )
 
 
-def _decide(principal: Principal, question: AccessQuestion, repository: Repository) -> Decision:
-    facts = _gather(principal, [repository], question.action)[repository.pk]
+def _decide(
+    principal: Principal, question: AccessQuestion, repository: Repository, snapshot: Snapshot | None = None
+) -> Decision:
+    facts = _gather(principal, [repository], question.action, snapshot)[repository.pk]
     return decide(question, facts, timezone.now())
 
 
-def _gather(principal: Principal, repositories: Sequence[Repository], action: str) -> Mapping[int, Facts]:
+def _gather(
+    principal: Principal, repositories: Sequence[Repository], action: str, snapshot: Snapshot | None = None
+) -> Mapping[int, Facts]:
     try:
-        return gather(principal, repositories, action)
+        return gather(principal, repositories, action, snapshot)
     except Exception as error:  # fail closed: what cannot be looked up is refused
         raise _unavailable(error) from error
 

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from registry.epochs.caches import EpochCache
+from registry.epochs.snapshots import GLOBAL, repository_scope
 from registry.repositories import selectors
 from registry.repositories.errors import RevisionNotFoundError
 from registry.repositories.models import Ref, Repository
+from registry.repositories.reading import Reading
+
+# What addresses meant, by repository and the first segment.
+_known: EpochCache[tuple[int, tuple[str, ...]], str] = EpochCache(20_000)
+
+
+def commit_and_rest_read(reading: Reading, segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Returns what `commit_and_rest` does; without a query while the repository's refs stand.
+
+    Raises:
+        RevisionNotFoundError: no such revision.
+    """
+    repository, snapshot = reading.repository, reading.snapshot
+    key = repository.pk, segments[:1]
+    # Only a revision in one segment is remembered: where several form a ref, what they mean depends on all of them.
+    commit = _known.get(key, snapshot)
+    if commit is not None:
+        return commit, segments[1:]
+    commit, rest = commit_and_rest(repository, segments)
+    if rest == segments[1:]:
+        _known.put(key, commit, snapshot, (repository_scope(repository.pk), GLOBAL))
+    return commit, rest
 
 
 def commit_and_rest(repository: Repository, segments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

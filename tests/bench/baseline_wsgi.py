@@ -9,8 +9,10 @@ import os
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "registry.settings"
 
+import django
 from django.conf import settings
 
+django.setup()  # first: an application refuses to start without its middleware
 settings.ROOT_URLCONF = __name__
 settings.MIDDLEWARE = []
 

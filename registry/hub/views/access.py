@@ -13,6 +13,7 @@ from registry.http import PrincipalRequest, iso_z
 from registry.hub.bodies import json_object, optional_text_field, text_field
 from registry.hub.queries import query_int, query_text
 from registry.hub.responses import json_response, page_response, repository_url
+from registry.hub.revisions import commit_and_rest_read
 from registry.hub.routing import RepositoryRoute
 from registry.hub.views.manage import require_sign_in
 from registry.licensing import services as licensing
@@ -21,6 +22,7 @@ from registry.licensing.forms import gated_form
 from registry.licensing.models import AccessRequest
 from registry.repositories import selectors
 from registry.repositories.models import Repository
+from registry.repositories.reading import repository_read
 
 PAGE = 100
 _SEEN = ("pending", "accepted", "rejected")
@@ -32,9 +34,15 @@ def auth_check(request: PrincipalRequest, route: RepositoryRoute) -> HttpRespons
     if route.rest not in {(), ("write",)}:
         raise NotFoundError("there is `auth-check` and `auth-check/write`")
     need = "write" if route.rest else "read"
-    repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-    commit = selectors.revision_resolve(repository)
-    decision = access.require(principal=request.principal, action="download", repository=repository, commit=commit)
+    reading = repository_read(request.principal, route.type, route.full_name)
+    commit, _ = commit_and_rest_read(reading, ())
+    decision = access.require(
+        principal=request.principal,
+        action="download",
+        repository=reading.repository,
+        commit=commit,
+        snapshot=reading.snapshot,
+    )
     if need == "write":
         selectors.repository_get(request.principal, route.type, route.full_name, need="write")
     return json_response({}, headers=access.headers_of(decision))

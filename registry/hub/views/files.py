@@ -18,12 +18,13 @@ from registry.http import PrincipalRequest
 from registry.hub.content_types import content_type_of
 from registry.hub.queries import query_bool
 from registry.hub.ranges import etag_matches, parse_range, range_applies
-from registry.hub.revisions import commit_and_rest
+from registry.hub.revisions import commit_and_rest_read
 from registry.hub.routing import RepositoryRoute
-from registry.repositories import selectors, trees
+from registry.repositories import trees
 from registry.repositories.errors import EntryNotFoundError, RevisionNotFoundError
 from registry.repositories.models import Repository
 from registry.repositories.pointers import LfsPointer
+from registry.repositories.reading import repository_read
 from registry.storage import links
 from registry.storage.content_disposition import content_disposition
 
@@ -72,16 +73,17 @@ def raw(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
 
 def _target(request: PrincipalRequest, route: RepositoryRoute) -> Target:
     principal = request.principal
-    repository = selectors.repository_get(principal, route.type, route.full_name, need="read")
+    reading = repository_read(principal, route.type, route.full_name)
+    repository, snapshot = reading.repository, reading.snapshot
     try:
-        commit, rest = commit_and_rest(repository, route.rest)
+        commit, rest = commit_and_rest_read(reading, route.rest)
     except RevisionNotFoundError:
         # The gate comes first: who may not read is not told which revisions exist.
-        access.require(principal=principal, action="download", repository=repository, commit="")
+        access.require(principal=principal, action="download", repository=repository, commit="", snapshot=snapshot)
         raise
     path = "/".join(rest)
     decision = access.require(
-        principal=principal, action="download", repository=repository, commit=commit, paths=(path,)
+        principal=principal, action="download", repository=repository, commit=commit, paths=(path,), snapshot=snapshot
     )
     headers = {"X-Repo-Commit": commit, **access.headers_of(decision)}
     try:

@@ -20,6 +20,7 @@ from registry.hub.routing import RepositoryRoute
 from registry.repositories import selectors
 from registry.repositories.errors import RevisionNotFoundError
 from registry.repositories.models import Repository, RepositoryObject
+from registry.repositories.reading import Reading, repository_read
 from registry.storage import links
 
 _VERIFY_SALT = "lfs-verify"
@@ -32,8 +33,8 @@ def batch(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
         repository = selectors.repository_get(request.principal, route.type, route.full_name, need="write")
         transfer, objects = _upload(request, repository, wanted)
     else:
-        repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-        transfer, objects = "basic", _download(request, repository, wanted)
+        reading = repository_read(request.principal, route.type, route.full_name)
+        transfer, objects = "basic", _download(request, reading, wanted)
     return _lfs_response({"transfer": transfer, "objects": objects, "hash_algo": "sha256"})
 
 
@@ -93,13 +94,20 @@ def _verify_link(request: PrincipalRequest, repository: Repository, item: BatchO
     return f"{repository_url(request, repository)}.git/info/lfs/objects/verify?token={token}"
 
 
-def _download(request: PrincipalRequest, repository: Repository, wanted: BatchRequest) -> list[dict[str, Any]]:
+def _download(request: PrincipalRequest, reading: Reading, wanted: BatchRequest) -> list[dict[str, Any]]:
     """Answers where to fetch each object, once the gate has said yes."""
+    repository = reading.repository
     try:
         commit = selectors.revision_resolve(repository, wanted.ref or None)
     except RevisionNotFoundError:
         commit = ""  # the ref is a hint of the client's; the objects decide what is there
-    access.require(principal=request.principal, action="download", repository=repository, commit=commit)
+    access.require(
+        principal=request.principal,
+        action="download",
+        repository=repository,
+        commit=commit,
+        snapshot=reading.snapshot,
+    )
     held = _held(repository, wanted.objects)
     may_write = selectors.may(request.principal, repository, "write")
     return [_download_answer(item, held.get(item.oid), may_write=may_write) for item in wanted.objects]

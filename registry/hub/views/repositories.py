@@ -13,21 +13,22 @@ from registry.http import PrincipalRequest
 from registry.hub.payloads import Subject, info_properties, repository_payload, sibling_payload
 from registry.hub.queries import query_bool, query_list
 from registry.hub.responses import json_response
-from registry.hub.revisions import commit_and_rest
+from registry.hub.revisions import commit_and_rest_read
 from registry.hub.routing import RepositoryRoute
-from registry.repositories import selectors, trees
+from registry.repositories import trees
 from registry.repositories.errors import EntryNotFoundError, RevisionNotFoundError
 from registry.repositories.models import Repository
+from registry.repositories.reading import repository_read
 
 
 def info(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
     """Answers `GET /api/{T}/{id}` and `GET /api/{T}/{id}/revision/{rev}`."""
     wanted = info_properties(route.type, query_list(request, "expand"))
-    repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-    commit, rest = commit_and_rest(repository, route.rest)
+    reading = repository_read(request.principal, route.type, route.full_name)
+    commit, rest = commit_and_rest_read(reading, route.rest)
     if rest:
         raise RevisionNotFoundError(f"Invalid rev id: {'/'.join(route.rest)}")
-    subject = subject_of(repository, commit, blobs=bool(query_bool(request, "blobs")))
+    subject = subject_of(reading.repository, commit, blobs=bool(query_bool(request, "blobs")))
     payload = repository_payload(subject, wanted)
     if query_bool(request, "securityStatus") and route.type == "model":
         payload["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}

@@ -12,9 +12,11 @@ from registry.catalogue.safetensors import HeaderError, safetensors_header
 from registry.errors import InvalidError
 from registry.http import PrincipalRequest
 from registry.hub.responses import json_response
+from registry.hub.revisions import commit_and_rest_read
 from registry.hub.routing import RepositoryRoute
-from registry.repositories import selectors, trees
+from registry.repositories import trees
 from registry.repositories.errors import EntryNotFoundError
+from registry.repositories.reading import repository_read
 from registry.storage.digests import parse_sha256
 from registry.storage.stores import get_store
 
@@ -24,10 +26,15 @@ MAX_SHARDS = 500
 def metadata(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
     """Answers `GET /api/models/{id}/safetensors-metadata/{path}`: of the index at the head of `main`."""
     path = "/".join(route.rest)
-    repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-    commit = selectors.revision_resolve(repository)
+    reading = repository_read(request.principal, route.type, route.full_name)
+    commit, _ = commit_and_rest_read(reading, ())
     decision = access.require(
-        principal=request.principal, action="download", repository=repository, commit=commit, paths=(path,)
+        principal=request.principal,
+        action="download",
+        repository=reading.repository,
+        commit=commit,
+        paths=(path,),
+        snapshot=reading.snapshot,
     )
     entry = trees.entry_get(commit, path)
     index = read_json_object(trees.blob_bytes(entry.oid)) if entry.kind == "file" and entry.lfs is None else None

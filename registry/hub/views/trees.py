@@ -13,10 +13,11 @@ from registry.hub.bodies import bool_value, form_or_json
 from registry.hub.payloads import entry_payload
 from registry.hub.queries import query_bool, query_int, query_text
 from registry.hub.responses import json_response, page_response
-from registry.hub.revisions import commit_and_rest
+from registry.hub.revisions import commit_and_rest_read
 from registry.hub.routing import RepositoryRoute
 from registry.repositories import selectors, trees
 from registry.repositories.models import Repository
+from registry.repositories.reading import repository_read
 
 PAGE = 1000
 PAGE_EXPANDED = 100
@@ -28,8 +29,9 @@ def tree(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
 
     The cursor holds the commit and a position, so that the pages of one listing agree although the branch may move.
     """
-    repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-    commit, rest = commit_and_rest(repository, route.rest)
+    reading = repository_read(request.principal, route.type, route.full_name)
+    repository = reading.repository
+    commit, rest = commit_and_rest_read(reading, route.rest)
     path = "/".join(rest).rstrip("/")
     start = 0
     cursor = query_text(request, "cursor")
@@ -54,8 +56,9 @@ def _entries(commit: str, path: str, *, recursive: bool) -> Sequence[trees.Entry
 
 def paths_info(request: PrincipalRequest, route: RepositoryRoute) -> HttpResponse:
     """Answers `POST /api/{T}/{id}/paths-info/{rev}`: entries of the paths that exist; others are left out."""
-    repository = selectors.repository_get(request.principal, route.type, route.full_name, need="read")
-    commit, _ = commit_and_rest(repository, route.rest)
+    reading = repository_read(request.principal, route.type, route.full_name)
+    repository = reading.repository
+    commit, _ = commit_and_rest_read(reading, route.rest)
     body = form_or_json(request)
     paths = body.get("paths", [])
     if isinstance(paths, str):
