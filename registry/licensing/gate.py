@@ -142,11 +142,14 @@ def _context(question: AccessQuestion) -> list[Failure]:
     return failures
 
 
+_POLICY_CODES = frozenset(code for code, group in GROUP_OF.items() if group is Group.POLICY)
+
+
 def _policy(facts: Facts) -> list[Failure]:
-    """A rule that names no code of ours still denies."""
+    """A rule that names no code of the policy group still denies."""
     return [
         Failure(
-            Code(rule.code) if rule.code in PRECEDENCE else Code.LICENSE_DENIED,
+            Code(rule.code) if rule.code in _POLICY_CODES else Code.LICENSE_DENIED,
             Verdict.DENY,
             rule.sentence,
         )
@@ -196,7 +199,7 @@ def _conclude_member(weighing: Weighing, ancestry: Ancestry, failures: Sequence[
         code=first.code if first else Code.ALLOWED_MEMBER,
         sentence=first.sentence if first else sentence,
         purpose=weighing.purpose,
-        checks=(*_checks(failures, tuple(_TITLES)[:5]), Check(Group.TERMS, "pass", sentence, Code.ALLOWED_MEMBER)),
+        checks=(*_checks(failures, tuple(_TITLES)[:5]), *_member_terms(failures, sentence)),
         engine_version=ENGINE_VERSION,
         duties=() if first else duties_of(ancestry.outcomes),
         warnings=_unique(warnings),
@@ -205,6 +208,13 @@ def _conclude_member(weighing: Weighing, ancestry: Ancestry, failures: Sequence[
         license_text_sha256=facts.license.text_sha256,
         inputs=(weighing.question, facts),
     )
+
+
+def _member_terms(failures: Sequence[Failure], sentence: str) -> tuple[Check, ...]:
+    """Terms do not bind members; an action that the gate does not know stops them all the same."""
+    if any(GROUP_OF[failure.code] is Group.TERMS for failure in failures):
+        return tuple(_checks(failures, (Group.TERMS,)))
+    return (Check(Group.TERMS, "pass", sentence, Code.ALLOWED_MEMBER),)
 
 
 def _conclude(

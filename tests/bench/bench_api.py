@@ -1,6 +1,7 @@
 """Measures the API against the framework's own answers under the same server, alone and under a slow crowd.
 
-Prints requests per second and latencies at 1, 8 and 32 connections for `HEAD resolve`, repository info and search, as
+Prints requests per second and latencies at 1, 8 and 32 connections for resolve of a small file (by GET: `wrk` waits
+for the body that a HEAD's Content-Length announces, and HEAD does the same work), repository info and search, as
 ratios to a one-row ORM view of a bare Django; then API latency while 40 slow downloads and 200 event streams hold on;
 then memory of each process. Needs `wrk`.
 """
@@ -32,7 +33,7 @@ CONNECTIONS = (1, 8, 32)
 SLOW_DOWNLOADS = 40
 EVENT_STREAMS = 200
 # The aims of the project; a ratio below is printed with a mark, it fails nothing.
-AIMS = {"HEAD resolve": 0.5, "info": 0.5}
+AIMS = {"GET resolve": 0.5, "info": 0.5}
 AIM_CROWD_P99_MS = 100
 AIM_WEB_MIB = 200
 
@@ -131,7 +132,7 @@ def measure_endpoints(hub: Any, baseline: str, seconds: int) -> dict[str, dict[i
     endpoints: dict[str, dict[str, Any]] = {
         "hello (bare)": {"url": f"{baseline}/hello"},
         "one row (bare)": {"url": f"{baseline}/row"},
-        "HEAD resolve": {"url": f"{hub.url}/bench/tiny/resolve/main/config.json", "method": "HEAD", "headers": token},
+        "GET resolve": {"url": f"{hub.url}/bench/tiny/resolve/main/config.json", "headers": token},
         "info": {"url": f"{hub.url}/api/models/bench/tiny", "headers": token},
         "search": {"url": f"{hub.url}/api/models?search=model-00&limit=20", "headers": token},
     }
@@ -231,11 +232,11 @@ def main() -> None:
         with slow_crowd(hub):
             header = {"Authorization": f"Bearer {hub.token('bench')}"}
             url = f"{hub.url}/bench/tiny/resolve/main/config.json"
-            crowd = wrk(url, method="HEAD", headers=header, connections=8, seconds=arguments.seconds)
+            crowd = wrk(url, headers=header, connections=8, seconds=arguments.seconds)
         mark = "" if crowd.p99 < AIM_CROWD_P99_MS else "  above its aim"
         print(
             f"\nwith {SLOW_DOWNLOADS} slow downloads and {EVENT_STREAMS} event streams: "
-            f"HEAD resolve p99 {crowd.p99:.1f} ms, {crowd.rate:.0f} req/s (aim below {AIM_CROWD_P99_MS} ms){mark}"
+            f"GET resolve p99 {crowd.p99:.1f} ms, {crowd.rate:.0f} req/s (aim below {AIM_CROWD_P99_MS} ms){mark}"
         )
         print("\nmemory in MiB        idle    now   peak")
         for pid, (before, _) in idle.items():

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 _UNIT = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
@@ -22,9 +20,7 @@ class Measurement:
     errors: int
 
 
-def wrk(
-    url: str, *, connections: int, seconds: int = 5, method: str = "GET", headers: dict[str, str] | None = None
-) -> Measurement:
+def wrk(url: str, *, connections: int, seconds: int = 5, headers: dict[str, str] | None = None) -> Measurement:
     """Runs wrk against an address of this machine; `seconds` bounds it.
 
     Raises:
@@ -33,21 +29,8 @@ def wrk(
     if not shutil.which("wrk"):
         raise RuntimeError("wrk is needed for this benchmark: install the package `wrk`")
     header_options = [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "method.lua"
-        script.write_text(f'wrk.method = "{method}"\n')
-        command = [
-            "wrk",
-            "-t1",
-            f"-c{connections}",
-            f"-d{seconds}s",
-            "--latency",
-            "-s",
-            str(script),
-            *header_options,
-            url,
-        ]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *header_options, url]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return parse(output)
 
 

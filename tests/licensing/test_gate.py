@@ -275,3 +275,11 @@ def test_a_purpose_that_is_merely_assumed_is_said_where_terms_tell_purposes_apar
 def test_a_text_that_changed_asks_anew_where_only_the_owner_wants_the_click() -> None:
     given = AcceptanceFact(1, "mit", CATALOGUE["mit"].version, "b" * 64)
     assert ask(told(gated="auto", acceptances=(given,))).code is Code.ACCEPTANCE_SUPERSEDED
+
+
+def test_an_unknown_action_stops_members_too_and_the_checks_say_so() -> None:
+    decision = ask(told("mit", is_member=True), action="steal")
+    assert not decision.allowed
+    assert (Group.TERMS, "fail", Code.TERMS_PROHIBIT) in {
+        (item.group, item.state, item.code) for item in decision.checks
+    }

@@ -203,9 +203,9 @@ def test_a_further_rule_never_allows_more(question: AccessQuestion, told: Facts,
 @thorough
 @given(questions, facts, entitlements)
 def test_a_further_entitlement_never_allows_less(question: AccessQuestion, told: Facts, more: EntitlementFact) -> None:
-    assume(decide(question, told, NOW).allowed)
+    # Written as an implication: allowed facts are too rare among random ones to be asked for by `assume`.
     richer = dataclasses.replace(told, entitlements=(*told.entitlements, more))
-    assert decide(question, richer, NOW).allowed
+    assert decide(question, richer, NOW).allowed or not decide(question, told, NOW).allowed
 
 
 def _forbidding(terms: LicenseTerms, group: str, name: str) -> LicenseTerms:
