@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions as rest
@@ -109,19 +110,24 @@ def _common_headers(response: HttpResponse, error: errors.DomainError) -> None:
         response["WWW-Authenticate"] = 'Bearer realm="Weighbridge"'
 
 
+# The framework's own exceptions, in our words.
+_TRANSLATED: tuple[tuple[type[Exception], type[errors.DomainError], str], ...] = (
+    (Http404, errors.NotFoundError, "there is nothing at this address"),
+    (PermissionDenied, errors.DeniedError, "you may not do this"),
+    # PostgreSQL refuses in a value what SQLite lets pass.
+    (DataError, errors.BadRequestError, "a value cannot be stored or looked up: a NUL character, or out of range"),
+    (RequestDataTooBig, errors.TooLargeError, "the request body is too large for this address"),
+    (SuspiciousOperation, errors.BadRequestError, "the request is malformed"),
+)
+
+
 def as_domain_error(error: Exception) -> errors.DomainError | None:
     """Translates the framework's own exceptions; None for what is a defect of ours."""
     if isinstance(error, errors.DomainError):
         return error
-    if isinstance(error, Http404):
-        return errors.NotFoundError("there is nothing at this address")
-    if isinstance(error, PermissionDenied):
-        return errors.DeniedError("you may not do this")
-    if isinstance(error, RequestDataTooBig):
-        return errors.TooLargeError("the request body is too large for this address")
-    if isinstance(error, SuspiciousOperation):
-        return errors.BadRequestError("the request is malformed")
-    return None
+    found = ((family, message) for kind, family, message in _TRANSLATED if isinstance(error, kind))
+    family, message = next(found, (None, ""))
+    return None if family is None else family(message)
 
 
 def shape_of(request: HttpRequest) -> str:

@@ -66,7 +66,7 @@ def job_get(principal: Principal, job_id: str) -> Job:
         JobDeniedError: the token may not read jobs.
     """
     _check_may_read(principal)
-    job = visible_jobs(principal).filter(pk=job_id[:32]).first()
+    job = None if "\0" in job_id else visible_jobs(principal).filter(pk=job_id[:32]).first()
     if job is None:
         raise JobNotFoundError(f"there is no job `{job_id[:64]}`")
     return job
