@@ -38,6 +38,8 @@ def _own_data_folder() -> Path:
     django_settings.STATIC_ROOT = folder / "static"
     django_settings.STATIC_ROOT.mkdir()
     django_settings.OBJECT_STORE_URL = f"file://{folder / 'objects'}"
+    # Each test empties the cache, so it must be this process's own; end-to-end hubs use Redis where the run has it.
+    django_settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     # Processes that tests start find the same folder unless they are given another.
     os.environ["WEIGHBRIDGE_DATA_DIR"] = str(folder)
     return folder

@@ -82,7 +82,7 @@ class Plane:
 
 
 SERVER = os.environ.get("WEIGHBRIDGE_DATABASE_URL", "")
-_databases: list[str] = []
+_databases: dict[Path, str] = {}
 
 
 def own_database(folder: Path) -> str:
@@ -90,11 +90,12 @@ def own_database(folder: Path) -> str:
     if not SERVER.startswith("postgres"):
         return f"sqlite:///{folder / 'weighbridge.sqlite3'}"
     psycopg = pytest.importorskip("psycopg")
-    name = f"plane_{os.getpid()}_{len(_databases)}"
-    with psycopg.connect(SERVER, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    _databases.append(name)
-    return urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
+    if folder not in _databases:  # a plane that starts again in its folder finds its rows again
+        name = f"plane_{os.getpid()}_{len(_databases)}"
+        with psycopg.connect(SERVER, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        _databases[folder] = name
+    return urlunsplit(urlsplit(SERVER)._replace(path=f"/{_databases[folder]}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,7 +105,7 @@ def _drop_databases() -> Iterator[None]:
         return
     psycopg = pytest.importorskip("psycopg")
     with psycopg.connect(SERVER, autocommit=True) as connection:
-        for name in _databases:
+        for name in _databases.values():
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

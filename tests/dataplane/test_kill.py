@@ -6,9 +6,7 @@ import http.client
 import json
 import os
 import signal
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from hashlib import sha256
 from queue import SimpleQueue
 from typing import Any
@@ -64,10 +62,15 @@ def test_what_was_acknowledged_survives_and_nothing_is_half(own_plane: Any, sett
         _check(plane, kept)
 
 
+ROWS = """
+from registry.storage.models import LargeObject
+result = dict(LargeObject.objects.values_list("sha256", "size"))
+"""
+
+
 def _check(plane: Any, acknowledged: set[str]) -> None:
     objects = plane.objects
     assert {name: sha256(data).hexdigest() for name, data in objects.items()} == {name: name for name in objects}
-    with closing(sqlite3.connect(plane.folder / "weighbridge.sqlite3")) as connection:
-        rows = dict(connection.execute("SELECT sha256, size FROM storage_largeobject"))
+    rows = plane.run(ROWS)
     assert rows == {name: len(objects[name]) for name in rows}
     assert acknowledged <= rows.keys()

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 def environment(tmp_path: Path) -> dict[str, str]:
     environment = {
         **os.environ,
+        "WEIGHBRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'weighbridge.sqlite3'}",
         "DJANGO_SETTINGS_MODULE": "registry.settings",
         "WEIGHBRIDGE_DATA_DIR": str(tmp_path),
         "PYTHONPATH": str(ROOT),
