@@ -52,7 +52,7 @@ EVENTS = """
     django.setup()
     from registry.accounts.models import User
     from registry.jobs.models import Job
-    from registry.jobs.services import event_stream_url
+    from registry.jobs.selectors import event_stream_url
     job = Job.objects.create(kind="finetune", task="text-classification", spec={}, spec_digest="0" * 64,
                              requested_by=User.objects.get(username="bench"), purpose="research")
     print(event_stream_url(job))
