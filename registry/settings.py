@@ -79,7 +79,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
-    "django_filters",
     "django_htmx",
     "registry.console",  # last: it takes the other applications' own admin pages out
 ]
